@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/util.h"
+
+KUDEV_PRINTF(1, 0)
+static char *format_message(const char *format, va_list args)
+{
+	char *message = NULL;
+
+	if (vasprintf(&message, format, args) < 0)
+		abort();
+	return message;
+}
+
+int error_set(struct error *err, int code, const char *format, ...)
+{
+	va_list args;
+
+	if (!err)
+		return -code;
+
+	error_clear(err);
+	err->code = code;
+	va_start(args, format);
+	err->message = format_message(format, args);
+	va_end(args);
+	return -code;
+}
+
+int error_set_errno(struct error *err, int code, const char *format, ...)
+{
+	KUDEV_AUTO_FREE char *context = NULL;
+	va_list args;
+
+	if (!err)
+		return -code;
+
+	va_start(args, format);
+	context = format_message(format, args);
+	va_end(args);
+	return error_set(err, code, "%s: %s", context, strerror(code));
+}
+
+int error_prefix(struct error *err, const char *format, ...)
+{
+	KUDEV_AUTO_FREE char *context = NULL;
+	char *message;
+	va_list args;
+
+	if (!err)
+		return -EINVAL;
+
+	va_start(args, format);
+	context = format_message(format, args);
+	va_end(args);
+	message = mem_printf("%s: %s", context, error_message(err));
+	free(err->message);
+	err->message = message;
+	return -err->code;
+}
+
+const char *error_message(const struct error *err)
+{
+	return err->message ? err->message : "no error";
+}
+
+void error_clear(struct error *err)
+{
+	if (!err)
+		return;
+	free(err->message);
+	free(err->file);
+	memset(err, 0, sizeof(*err));
+}

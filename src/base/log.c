@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+
+static struct {
+	enum log_level level;
+	enum log_format format;
+} settings = {
+	.level = LOG_LEVEL_INFO,
+	.format = LOG_FORMAT_JSON,
+};
+
+static const char *const level_names[] = {
+	[LOG_LEVEL_DEBUG] = "DEBUG",
+	[LOG_LEVEL_INFO] = "INFO",
+	[LOG_LEVEL_WARN] = "WARN",
+	[LOG_LEVEL_ERROR] = "ERROR",
+};
+
+void log_setup(enum log_level level, enum log_format format)
+{
+	settings.level = level;
+	settings.format = format;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level >= settings.level && level < LOG_LEVEL_NONE;
+}
+
+/* RFC 3339 in UTC with milliseconds. */
+static void format_now(char text[static 32])
+{
+	struct timespec now;
+	struct tm utc;
+	size_t length;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	length = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(text + length, 32 - length, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
+static struct json_object *field_value(const struct log_field *field)
+{
+	struct json_object *list;
+
+	switch (field->type) {
+	case LOG_FIELD_END:
+		break;
+	case LOG_FIELD_STRING:
+		return json_object_new_string(field->value.string);
+	case LOG_FIELD_INTEGER:
+		return json_object_new_int64(field->value.integer);
+	case LOG_FIELD_STRINGS:
+		list = json_object_new_array();
+		for (size_t i = 0; i < field->count; i++)
+			json_object_array_add(
+				list, json_object_new_string(field->value.strings[i]));
+		return list;
+	}
+	return NULL;
+}
+
+static bool field_is_unset(const struct log_field *field)
+{
+	return field->type == LOG_FIELD_STRING && !field->value.string;
+}
+
+static const char *json_text(struct json_object *value)
+{
+	return json_object_to_json_string_ext(
+		value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+}
+
+static void write_line(const char *line)
+{
+	size_t left = strlen(line);
+
+	/* A full or closed pipe must not stop the devices: what can't be written is lost. */
+	while (left > 0) {
+		ssize_t done = write(STDERR_FILENO, line, left);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return;
+		line += done;
+		left -= (size_t)done;
+	}
+}
+
+static void write_json(const char *now, enum log_level level, const char *message,
+		       const struct log_field *fields)
+{
+	struct json_object *object = json_object_new_object();
+	KUDEV_AUTO_FREE char *line = NULL;
+
+	json_object_object_add(object, "time", json_object_new_string(now));
+	json_object_object_add(object, "level",
+			       json_object_new_string(level_names[level]));
+	json_object_object_add(object, "msg", json_object_new_string(message));
+	for (; fields->type != LOG_FIELD_END; fields++) {
+		if (!field_is_unset(fields))
+			json_object_object_add(object, fields->key, field_value(fields));
+	}
+	line = mem_printf("%s\n", json_text(object));
+	json_object_put(object);
+	write_line(line);
+}
+
+static bool is_plain(const char *text)
+{
+	for (; *text; text++) {
+		if (*text <= ' ' || *text == '"' || *text == '=' || *text == '\\' ||
+		    *text == '\x7f')
+			return false;
+	}
+	return true;
+}
+
+/* A plain word as it is; all else quoted as JSON does, so that a line stays a line. */
+static void print_field(FILE *stream, const struct log_field *field)
+{
+	struct json_object *value;
+
+	if (field->type == LOG_FIELD_STRING && field->value.string[0] &&
+	    is_plain(field->value.string)) {
+		fprintf(stream, " %s=%s", field->key, field->value.string);
+		return;
+	}
+	value = field_value(field);
+	fprintf(stream, " %s=%s", field->key, json_text(value));
+	json_object_put(value);
+}
+
+static void write_text(const char *now, enum log_level level, const char *message,
+		       const struct log_field *fields)
+{
+	KUDEV_AUTO_FREE char *line = NULL;
+	size_t size = 0;
+	FILE *stream = open_memstream(&line, &size);
+
+	if (!stream)
+		return;
+	fprintf(stream, "%s %-5s %s", now, level_names[level], message);
+	for (; fields->type != LOG_FIELD_END; fields++) {
+		if (!field_is_unset(fields))
+			print_field(stream, fields);
+	}
+	fputc('\n', stream);
+	fclose(stream);
+	write_line(line);
+}
+
+void log_write(enum log_level level, const char *message, const struct log_field *fields)
+{
+	char now[32];
+
+	format_now(now);
+	switch (settings.format) {
+	case LOG_FORMAT_JSON:
+		write_json(now, level, message, fields);
+		break;
+	case LOG_FORMAT_TEXT:
+		write_text(now, level, message, fields);
+		break;
+	}
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool log_limit_due(struct log_limit *limit, int64_t interval_ms, uint64_t *ret_suppressed)
+{
+	int64_t now = now_ms();
+
+	if (limit->last_ms && now - limit->last_ms < interval_ms) {
+		limit->suppressed++;
+		return false;
+	}
+	*ret_suppressed = limit->suppressed;
+	limit->last_ms = now;
+	limit->suppressed = 0;
+	return true;
+}
+
+int log_level_parse(const char *text, enum log_level *ret)
+{
+	/* all and none are generic-device-plugin's. */
+	static const struct {
+		const char *name;
+		enum log_level level;
+	} names[] = {
+		{"debug", LOG_LEVEL_DEBUG}, {"info", LOG_LEVEL_INFO},
+		{"warn", LOG_LEVEL_WARN},   {"error", LOG_LEVEL_ERROR},
+		{"all", LOG_LEVEL_DEBUG},   {"none", LOG_LEVEL_NONE},
+	};
+
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(names); i++) {
+		if (strcmp(text, names[i].name) == 0) {
+			*ret = names[i].level;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int log_format_parse(const char *text, enum log_format *ret)
+{
+	if (strcmp(text, "json") == 0)
+		*ret = LOG_FORMAT_JSON;
+	else if (strcmp(text, "text") == 0)
+		*ret = LOG_FORMAT_TEXT;
+	else
+		return -EINVAL;
+	return 0;
+}
