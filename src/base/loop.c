@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+
+struct loop {
+	struct event_base *base;
+	int wake_fd;
+	struct loop_watch *wake;
+
+	/* The one thing that threads share: a list of posted work, oldest first. */
+	pthread_mutex_t lock;
+	struct loop_work *first;
+	struct loop_work **last;
+};
+
+struct loop_timer {
+	struct event *event;
+	loop_callback on_expired;
+	void *data;
+};
+
+struct loop_watch {
+	struct event *event;
+	loop_callback on_readable;
+	void *data;
+};
+
+struct loop_signal {
+	struct event *event;
+	loop_signal_callback on_signal;
+	void *data;
+};
+
+static struct event *event_create(struct loop *loop, evutil_socket_t fd, short what,
+				  event_callback_fn callback, void *data)
+{
+	struct event *event = event_new(loop->base, fd, what, callback, data);
+
+	if (!event)
+		abort(); /* out of memory: the arguments are ours */
+	return event;
+}
+
+static struct loop_work *take_posted(struct loop *loop)
+{
+	struct loop_work *work;
+
+	pthread_mutex_lock(&loop->lock);
+	work = loop->first;
+	loop->first = NULL;
+	loop->last = &loop->first;
+	pthread_mutex_unlock(&loop->lock);
+	return work;
+}
+
+static void on_wake(void *data)
+{
+	struct loop *loop = data;
+	struct loop_work *work;
+	uint64_t count;
+
+	/* Read before the list is taken, so that a later post wakes the loop again. */
+	(void)!read(loop->wake_fd, &count, sizeof(count));
+	work = take_posted(loop);
+	while (work) {
+		struct loop_work *next = work->next;
+
+		work->run(work);
+		work = next;
+	}
+}
+
+void loop_post(struct loop *loop, struct loop_work *work)
+{
+	const uint64_t one = 1;
+	bool was_empty;
+
+	work->next = NULL;
+	pthread_mutex_lock(&loop->lock);
+	was_empty = !loop->first;
+	*loop->last = work;
+	loop->last = &work->next;
+	pthread_mutex_unlock(&loop->lock);
+	if (was_empty)
+		(void)!write(loop->wake_fd, &one, sizeof(one));
+}
+
+/* epoll alone: libevent's other back ends cost start-up time and can't be needed here. */
+static struct event_base *base_create(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base;
+
+	if (!config)
+		abort();
+	event_config_avoid_method(config, "select");
+	event_config_avoid_method(config, "poll");
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+	base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
+int loop_new(struct loop **ret, struct error *err)
+{
+	KUDEV_AUTO(loop_free) struct loop *loop = mem_zero(sizeof(*loop));
+
+	loop->wake_fd = -1;
+	loop->last = &loop->first;
+	pthread_mutex_init(&loop->lock, NULL);
+	loop->base = base_create();
+	if (!loop->base)
+		return error_set_errno(err, errno ? errno : EMFILE,
+				       "cannot create the event loop");
+	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->wake_fd < 0)
+		return error_set_errno(err, errno, "cannot create an eventfd");
+	loop->wake = loop_watch_new(loop, loop->wake_fd, on_wake, loop);
+	*ret = take_ptr(loop);
+	return 0;
+}
+
+struct loop *loop_free(struct loop *loop)
+{
+	if (!loop)
+		return NULL;
+	loop_watch_free(loop->wake);
+	fd_close(loop->wake_fd);
+	if (loop->base)
+		event_base_free(loop->base);
+	pthread_mutex_destroy(&loop->lock);
+	free(loop);
+	return NULL;
+}
+
+void loop_run(struct loop *loop)
+{
+	event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
+}
+
+void loop_stop(struct loop *loop)
+{
+	event_base_loopbreak(loop->base);
+}
+
+int64_t loop_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void on_timer_event(evutil_socket_t fd, short what, void *data)
+{
+	struct loop_timer *timer = data;
+
+	(void)fd;
+	(void)what;
+	timer->on_expired(timer->data);
+}
+
+struct loop_timer *loop_timer_new(struct loop *loop, loop_callback on_expired, void *data)
+{
+	struct loop_timer *timer = mem_zero(sizeof(*timer));
+
+	timer->on_expired = on_expired;
+	timer->data = data;
+	timer->event = event_create(loop, -1, 0, on_timer_event, timer);
+	return timer;
+}
+
+struct loop_timer *loop_timer_free(struct loop_timer *timer)
+{
+	if (!timer)
+		return NULL;
+	event_free(timer->event);
+	free(timer);
+	return NULL;
+}
+
+void loop_timer_set(struct loop_timer *timer, int64_t delay_ms)
+{
+	struct timeval delay = {
+		.tv_sec = delay_ms / 1000,
+		.tv_usec = (delay_ms % 1000) * 1000,
+	};
+
+	event_add(timer->event, &delay);
+}
+
+void loop_timer_cancel(struct loop_timer *timer)
+{
+	event_del(timer->event);
+}
+
+bool loop_timer_is_set(const struct loop_timer *timer)
+{
+	return event_pending(timer->event, EV_TIMEOUT, NULL);
+}
+
+static void on_watch_event(evutil_socket_t fd, short what, void *data)
+{
+	struct loop_watch *watch = data;
+
+	(void)fd;
+	(void)what;
+	watch->on_readable(watch->data);
+}
+
+struct loop_watch *loop_watch_new(struct loop *loop, int fd, loop_callback on_readable,
+				  void *data)
+{
+	struct loop_watch *watch = mem_zero(sizeof(*watch));
+
+	watch->on_readable = on_readable;
+	watch->data = data;
+	watch->event = event_create(loop, fd, EV_READ | EV_PERSIST, on_watch_event,
+				    watch);
+	event_add(watch->event, NULL);
+	return watch;
+}
+
+struct loop_watch *loop_watch_free(struct loop_watch *watch)
+{
+	if (!watch)
+		return NULL;
+	event_free(watch->event);
+	free(watch);
+	return NULL;
+}
+
+void loop_watch_pause(struct loop_watch *watch, bool paused)
+{
+	if (paused)
+		event_del(watch->event);
+	else
+		event_add(watch->event, NULL);
+}
+
+static void on_signal_event(evutil_socket_t signum, short what, void *data)
+{
+	struct loop_signal *signal = data;
+
+	(void)what;
+	signal->on_signal((int)signum, signal->data);
+}
+
+struct loop_signal *loop_signal_new(struct loop *loop, int signum,
+				    loop_signal_callback on_signal, void *data)
+{
+	struct loop_signal *signal = mem_zero(sizeof(*signal));
+
+	signal->on_signal = on_signal;
+	signal->data = data;
+	signal->event = event_create(loop, signum, EV_SIGNAL | EV_PERSIST,
+				     on_signal_event, signal);
+	event_add(signal->event, NULL);
+	return signal;
+}
+
+struct loop_signal *loop_signal_free(struct loop_signal *signal)
+{
+	if (!signal)
+		return NULL;
+	event_free(signal->event);
+	free(signal);
+	return NULL;
+}
