@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <grpc/support/log.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "rpc/internal.h"
+
+/* The pump only copies an event into an object; measured with room to spare. */
+#define PUMP_STACK_SIZE (256U * 1024)
+
+static void run_op(struct loop_work *work)
+{
+	struct rpc_op *op = KUDEV_CONTAINER_OF(work, struct rpc_op, work);
+	struct rpc *rpc = op->rpc;
+
+	rpc->pending--;
+	op->done(op, op->ok);
+	if (rpc->pending == 0 && rpc->on_idle) {
+		loop_callback on_idle = rpc->on_idle;
+
+		rpc->on_idle = NULL;
+		on_idle(rpc->idle_data);
+	}
+}
+
+void *rpc_op_start(struct rpc *rpc, struct rpc_op *op,
+		   void (*done)(struct rpc_op *, bool))
+{
+	op->work.run = run_op;
+	op->rpc = rpc;
+	op->done = done;
+	rpc->pending++;
+	return op;
+}
+
+void rpc_batch_start(grpc_call *call, const grpc_op *ops, size_t count, void *tag)
+{
+	grpc_call_error error = grpc_call_start_batch(call, ops, count, tag, NULL);
+
+	assert(error == GRPC_CALL_OK);
+	(void)error;
+}
+
+static void *run_pump(void *data)
+{
+	struct rpc *rpc = data;
+
+	for (;;) {
+		grpc_event event = grpc_completion_queue_next(
+			rpc->completions, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+		struct rpc_op *op = event.tag;
+
+		if (event.type == GRPC_QUEUE_SHUTDOWN)
+			return NULL;
+		op->ok = event.success;
+		loop_post(rpc->loop, &op->work);
+	}
+}
+
+static void drop_core_log(gpr_log_func_args *args)
+{
+	(void)args;
+}
+
+/* Signals belong to the loop thread: the core's threads inherit this mask, as the pump. */
+static int start_threads(struct rpc *rpc)
+{
+	pthread_attr_t attributes;
+	sigset_t all;
+	sigset_t old;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	grpc_init();
+	rpc->completions = grpc_completion_queue_create_for_next(NULL);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, PUMP_STACK_SIZE);
+	r = pthread_create(&rpc->pump, &attributes, run_pump, rpc);
+	pthread_attr_destroy(&attributes);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return r;
+}
+
+static void shut_core_down(struct rpc *rpc)
+{
+	grpc_completion_queue_shutdown(rpc->completions);
+}
+
+static void destroy_core(struct rpc *rpc)
+{
+	grpc_completion_queue_destroy(rpc->completions);
+	grpc_shutdown_blocking();
+}
+
+int rpc_new(struct loop *loop, struct rpc **ret, struct error *err)
+{
+	struct rpc *rpc = mem_zero(sizeof(*rpc));
+	int r;
+
+	rpc->loop = loop;
+	/* The core writes lines of its own shape; its users set this variable to see them. */
+	if (!getenv("GRPC_VERBOSITY"))
+		gpr_set_log_function(drop_core_log);
+	r = start_threads(rpc);
+	if (r != 0) {
+		shut_core_down(rpc);
+		destroy_core(rpc);
+		free(rpc);
+		return error_set_errno(err, r, "cannot start the RPC thread");
+	}
+	*ret = rpc;
+	return 0;
+}
+
+struct rpc *rpc_free(struct rpc *rpc)
+{
+	if (!rpc)
+		return NULL;
+	assert(rpc->pending == 0);
+	shut_core_down(rpc);
+	pthread_join(rpc->pump, NULL);
+	destroy_core(rpc);
+	free(rpc);
+	return NULL;
+}
+
+void rpc_when_idle(struct rpc *rpc, loop_callback on_idle, void *data)
+{
+	if (rpc->pending == 0) {
+		on_idle(data);
+		return;
+	}
+	rpc->on_idle = on_idle;
+	rpc->idle_data = data;
+}
