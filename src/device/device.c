@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/util.h"
+#include "device/device.h"
+
+struct unit *unit_list_add(struct unit_list *list, char *id, size_t node_count)
+{
+	struct unit *unit;
+
+	list->items = mem_grow(list->items, list->count, &list->capacity,
+			       sizeof(*list->items));
+	unit = &list->items[list->count++];
+	*unit = (struct unit){
+		.id = id,
+		.nodes = mem_zero(node_count * sizeof(*unit->nodes)),
+		.node_count = node_count,
+		.numa_node = DEVICE_NUMA_UNKNOWN,
+	};
+	return unit;
+}
+
+void unit_clear(struct unit *unit)
+{
+	for (size_t i = 0; i < unit->node_count; i++)
+		free(unit->nodes[i].host_path);
+	free(unit->nodes);
+	free(unit->id);
+	memset(unit, 0, sizeof(*unit));
+}
+
+void unit_list_clear(struct unit_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		unit_clear(&list->items[i]);
+	free(list->items);
+	memset(list, 0, sizeof(*list));
+}
+
+bool unit_same_nodes(const struct unit *a, const struct unit *b)
+{
+	if (a->node_count != b->node_count)
+		return false;
+	for (size_t i = 0; i < a->node_count; i++) {
+		if (strcmp(a->nodes[i].host_path, b->nodes[i].host_path) != 0)
+			return false;
+	}
+	return true;
+}
+
+int node_identify(const char *root, const char *path, struct node_identity *ret)
+{
+	KUDEV_AUTO_FREE char *full = mem_printf("%s%s", root, path);
+	struct stat status;
+	bool is_node;
+
+	if (stat(full, &status) < 0)
+		return -errno;
+	is_node = S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode);
+	*ret = (struct node_identity){
+		.type = status.st_mode & S_IFMT,
+		.device = is_node ? status.st_rdev : status.st_dev,
+		.inode = is_node ? 0 : status.st_ino,
+	};
+	return 0;
+}
+
+/* Protocol Buffers encoding: seven bits a byte. */
+static size_t varint_size(size_t value)
+{
+	size_t size = 1;
+
+	while (value >>= 7)
+		size++;
+	return size;
+}
+
+/* A length-delimited field with a tag of one byte. */
+static size_t field_size(size_t length)
+{
+	return 1 + varint_size(length) + length;
+}
+
+size_t device_wire_size(size_t id_length, int numa_node)
+{
+	size_t size = field_size(id_length) + field_size(strlen("Unhealthy"));
+
+	if (numa_node != DEVICE_NUMA_UNKNOWN) {
+		/* proto3 leaves a zero out. */
+		size_t node = numa_node ? 1 + varint_size((size_t)numa_node) : 0;
+
+		size += field_size(field_size(node));
+	}
+	return field_size(size);
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "device/inventory.h"
+
+/* Of the changes in one report so many are logged singly; the rest is in the summary. */
+#define MAX_CHANGES_LOGGED 20
+
+/* Who has a node. Classes that share their nodes make no claims. */
+struct claim {
+	struct node_identity node;
+	struct inventory_class *holder;
+	size_t units; /* of the holder that contain the node */
+	UT_hash_handle hh;
+};
+
+struct inventory {
+	const struct config *config; /* owned by the caller */
+	struct inventory_class *classes;
+	struct claim *claims;
+	size_t changes_logged; /* by the report that is being taken in */
+};
+
+struct inventory *inventory_new(const struct config *config)
+{
+	struct inventory *inventory = mem_zero(sizeof(*inventory));
+
+	inventory->config = config;
+	inventory->classes = mem_zero(config->class_count * sizeof(*inventory->classes));
+	for (size_t i = 0; i < config->class_count; i++) {
+		inventory->classes[i].config = &config->classes[i];
+		inventory->classes[i].node_name = config->node_name;
+		inventory->classes[i].conflicts = mem_zero(sizeof(struct conflict_list));
+	}
+	return inventory;
+}
+
+static struct conflict_list *conflicts_free(struct conflict_list *conflicts)
+{
+	for (size_t i = 0; i < conflicts->count; i++)
+		free(conflicts->items[i].host_path);
+	free(conflicts);
+	return NULL;
+}
+
+static void class_clear(struct inventory_class *class)
+{
+	conflicts_free(class->conflicts);
+	HASH_CLEAR(hh, class->by_id);
+	for (size_t i = 0; i < class->count; i++) {
+		unit_clear(&class->devices[i]->unit);
+		free(class->devices[i]->reason);
+		free(class->devices[i]);
+	}
+	free(class->devices);
+}
+
+struct inventory *inventory_free(struct inventory *inventory)
+{
+	struct claim *claim;
+	struct claim *next;
+
+	if (!inventory)
+		return NULL;
+	HASH_ITER(hh, inventory->claims, claim, next) {
+		HASH_DEL(inventory->claims, claim);
+		free(claim);
+	}
+	for (size_t i = 0; i < inventory->config->class_count; i++)
+		class_clear(&inventory->classes[i]);
+	free(inventory->classes);
+	free(inventory);
+	return NULL;
+}
+
+struct inventory_class *inventory_class_at(struct inventory *inventory, size_t index)
+{
+	return &inventory->classes[index];
+}
+
+void inventory_class_observe(struct inventory_class *class, loop_callback on_change,
+			     void *data)
+{
+	class->on_change = on_change;
+	class->on_change_data = data;
+}
+
+struct device *inventory_class_find(const struct inventory_class *class, const char *id)
+{
+	struct device *device;
+
+	HASH_FIND_STR(class->by_id, id, device);
+	return device;
+}
+
+static void log_health(struct inventory *inventory, const struct inventory_class *class,
+		       const struct device *device)
+{
+	if (inventory->changes_logged++ >= MAX_CHANGES_LOGGED)
+		return;
+	LOG_AT(device->healthy ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "device health changed",
+	       LOG_STR("class", class->config->name),
+	       LOG_STR("resource", class->config->resource),
+	       LOG_STR("device_id", device->unit.id),
+	       LOG_STR("device_path", device->unit.nodes[0].host_path),
+	       LOG_STR("from", device->healthy ? "Unhealthy" : "Healthy"),
+	       LOG_STR("to", device->healthy ? "Healthy" : "Unhealthy"),
+	       LOG_STR("reason",
+		       device->healthy ? "the device is back" : device->reason));
+}
+
+static void log_summary(const struct inventory *inventory,
+			const struct inventory_class *class)
+{
+	size_t changes = inventory->changes_logged;
+
+	log_info("devices found", LOG_STR("class", class->config->name),
+		 LOG_STR("resource", class->config->resource),
+		 LOG_INT("device_count", class->count),
+		 LOG_INT("healthy_count", class->healthy),
+		 LOG_INT("unhealthy_count", class->count - class->healthy),
+		 LOG_INT("changes_not_logged", changes > MAX_CHANGES_LOGGED
+						       ? changes - MAX_CHANGES_LOGGED
+						       : 0));
+}
+
+static struct claim *find_claim(const struct inventory *inventory,
+				const struct node_identity *node)
+{
+	struct claim *claim;
+
+	HASH_FIND(hh, inventory->claims, node, sizeof(*node), claim);
+	return claim;
+}
+
+/* Mounted files belong to nobody: a configuration file may be in many classes. */
+static bool can_be_claimed(const struct inventory_class *class,
+			   const struct unit_node *node)
+{
+	return !class->config->shares_nodes && node->type == NODE_DEVICE &&
+	       node->identity.type != 0;
+}
+
+static void claim_nodes(struct inventory *inventory, struct inventory_class *class,
+			const struct unit *unit)
+{
+	for (size_t i = 0; i < unit->node_count; i++) {
+		struct claim *claim;
+
+		if (!can_be_claimed(class, &unit->nodes[i]))
+			continue;
+		claim = find_claim(inventory, &unit->nodes[i].identity);
+		if (!claim) {
+			claim = mem_zero(sizeof(*claim));
+			claim->node = unit->nodes[i].identity;
+			claim->holder = class;
+			HASH_ADD(hh, inventory->claims, node, sizeof(claim->node), claim);
+		}
+		claim->units++;
+	}
+}
+
+static void unclaim_nodes(struct inventory *inventory,
+			  const struct inventory_class *class, const struct unit *unit)
+{
+	for (size_t i = 0; i < unit->node_count; i++) {
+		struct claim *claim = find_claim(inventory, &unit->nodes[i].identity);
+
+		if (!claim || claim->holder != class ||
+		    !can_be_claimed(class, &unit->nodes[i]) || --claim->units > 0)
+			continue;
+		HASH_DEL(inventory->claims, claim);
+		free(claim);
+	}
+}
+
+static bool has_conflict(const struct conflict_list *conflicts, const char *host_path)
+{
+	for (size_t i = 0; i < conflicts->count; i++) {
+		if (strcmp(conflicts->items[i].host_path, host_path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Of the copies of one device, the first tells. */
+static void add_conflict(struct inventory_class *class, const char *host_path,
+			 const struct config_class *holder)
+{
+	struct conflict_list *conflicts = class->conflicts;
+
+	if (has_conflict(conflicts, host_path))
+		return;
+	conflicts->total++;
+	if (conflicts->count == INVENTORY_MAX_CONFLICTS)
+		return;
+	conflicts->items[conflicts->count++] = (struct conflict){
+		.host_path = mem_string(host_path),
+		.holder = holder,
+	};
+}
+
+static void log_new_conflicts(const struct inventory_class *class,
+			      const struct conflict_list *before)
+{
+	for (size_t i = 0; i < class->conflicts->count; i++) {
+		const struct conflict *conflict = &class->conflicts->items[i];
+
+		if (has_conflict(before, conflict->host_path))
+			continue;
+		log_warn("device conflict", LOG_STR("class", class->config->name),
+			 LOG_STR("other_class", conflict->holder->name),
+			 LOG_STR("device_path", conflict->host_path),
+			 LOG_STR("hint",
+				 "the other class keeps it, unless both say share"));
+	}
+}
+
+/* Whether another class has one of the nodes, which is then reported. */
+static bool is_taken(struct inventory *inventory, struct inventory_class *class,
+		     const struct unit *unit)
+{
+	for (size_t i = 0; i < unit->node_count; i++) {
+		const struct claim *claim;
+
+		if (unit->nodes[i].type != NODE_DEVICE)
+			continue;
+		claim = find_claim(inventory, &unit->nodes[i].identity);
+		if (claim && claim->holder != class) {
+			add_conflict(class, unit->nodes[i].host_path,
+				     claim->holder->config);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void set_health(struct inventory *inventory, struct inventory_class *class,
+		       struct device *device, char *reason)
+{
+	bool healthy = !reason;
+
+	if (device->healthy == healthy) {
+		free(reason);
+		return;
+	}
+	free(device->reason);
+	device->reason = reason;
+	device->healthy = healthy;
+	class->healthy += healthy ? 1 : (size_t)-1;
+	class->version++;
+	if (healthy)
+		claim_nodes(inventory, class, &device->unit);
+	else
+		unclaim_nodes(inventory, class, &device->unit);
+	log_health(inventory, class, device);
+}
+
+/* A known ID: its nodes may have other names now. */
+static void update_device(struct inventory *inventory, struct inventory_class *class,
+			  struct device *device, struct unit *unit)
+{
+	struct unit old = device->unit;
+
+	device->seen = true;
+	if (device->healthy)
+		unclaim_nodes(inventory, class, &old);
+	/* The hash keeps a pointer to the ID, so the old string stays. */
+	device->unit = *unit;
+	device->unit.id = old.id;
+	old.id = unit->id;
+	memset(unit, 0, sizeof(*unit));
+	if (device->healthy)
+		claim_nodes(inventory, class, &device->unit);
+	else
+		set_health(inventory, class, device, NULL);
+	unit_clear(&old);
+}
+
+static void add_device(struct inventory *inventory, struct inventory_class *class,
+		       struct unit *unit, size_t wire_size)
+{
+	struct device *device = mem_zero(sizeof(*device));
+
+	device->unit = *unit;
+	memset(unit, 0, sizeof(*unit));
+	device->index = (unsigned)class->count;
+	device->healthy = true;
+	device->seen = true;
+	class->devices = mem_grow(class->devices, class->count, &class->capacity,
+				  sizeof(struct device *));
+	class->devices[class->count++] = device;
+	class->healthy++;
+	class->list_size += wire_size;
+	class->version++;
+	HASH_ADD_KEYPTR(hh, class->by_id, device->unit.id, strlen(device->unit.id),
+			device);
+	claim_nodes(inventory, class, &device->unit);
+}
+
+static void take_unit(struct inventory *inventory, struct inventory_class *class,
+		      struct unit *unit)
+{
+	struct device *device = inventory_class_find(class, unit->id);
+	size_t wire_size = device_wire_size(strlen(unit->id), unit->numa_node);
+
+	/* Overlapping groups give the same unit twice: one device. */
+	if (device && device->seen)
+		return;
+	if (is_taken(inventory, class, unit))
+		return;
+	if (device)
+		update_device(inventory, class, device, unit);
+	else if (class->list_size + wire_size <= INVENTORY_LIST_MAX_SIZE)
+		add_device(inventory, class, unit, wire_size);
+	else
+		class->refused++;
+}
+
+static char *describe_loss(const struct inventory *inventory, const struct unit *unit)
+{
+	for (size_t i = 0; i < unit->node_count; i++) {
+		const char *path = unit->nodes[i].host_path;
+		struct node_identity identity;
+		int r = node_identify(inventory->config->root, path, &identity);
+
+		if (r == -ENOENT || r == -ENOTDIR)
+			return mem_printf("%s is gone", path);
+		if (r < 0)
+			return mem_printf("%s: %s", path, strerror(-r));
+	}
+	return mem_string("the class does not match it any more");
+}
+
+static void log_refused(const struct inventory_class *class, size_t refused_before)
+{
+	if (class->refused == 0 || class->refused == refused_before)
+		return;
+	log_error("too many devices for one list", LOG_STR("class", class->config->name),
+		  LOG_STR("resource", class->config->resource),
+		  LOG_INT("device_count", class->count),
+		  LOG_INT("refused_count", class->refused),
+		  LOG_INT("limit_bytes", INVENTORY_LIST_MAX_SIZE),
+		  LOG_STR("hint",
+			  "the kubelet takes lists of at most 4 MiB; split the class"));
+}
+
+void inventory_report(struct inventory *inventory, size_t index, struct unit_list *units)
+{
+	struct inventory_class *class = &inventory->classes[index];
+	uint64_t version = class->version;
+	size_t refused = class->refused;
+	struct conflict_list *conflicts = class->conflicts;
+
+	class->conflicts = mem_zero(sizeof(*class->conflicts));
+	class->refused = 0;
+	inventory->changes_logged = 0;
+	for (size_t i = 0; i < class->count; i++)
+		class->devices[i]->seen = false;
+	for (size_t i = 0; i < units->count; i++)
+		take_unit(inventory, class, &units->items[i]);
+	for (size_t i = 0; i < class->count; i++) {
+		struct device *device = class->devices[i];
+
+		if (!device->seen && device->healthy)
+			set_health(inventory, class, device,
+				   describe_loss(inventory, &device->unit));
+	}
+	unit_list_clear(units);
+	log_new_conflicts(class, conflicts);
+	conflicts_free(conflicts);
+	log_refused(class, refused);
+	if (class->version == version)
+		return;
+	log_summary(inventory, class);
+	if (class->on_change)
+		class->on_change(class->on_change_data);
+}
+
+bool inventory_verify(struct inventory *inventory, struct inventory_class *class,
+		      struct device *device)
+{
+	for (size_t i = 0; device->healthy && i < device->unit.node_count; i++) {
+		const char *path = device->unit.nodes[i].host_path;
+		struct node_identity identity;
+
+		if (node_identify(inventory->config->root, path, &identity) == 0)
+			continue;
+		inventory->changes_logged = 0;
+		set_health(inventory, class, device,
+			   describe_loss(inventory, &device->unit));
+		if (class->on_change)
+			class->on_change(class->on_change_data);
+	}
+	return device->healthy;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KUDEV_DEVICE_INVENTORY_H
+#define KUDEV_DEVICE_INVENTORY_H
+
+/*
+ * The one truth about devices: which there are in each class, in what order, in what state
+ * and why. Sources report what they see, plugins read and are told of changes; nobody else
+ * keeps device state.
+ *
+ * A device that was listed once stays listed: the kubelet (1.34 to 1.36 at least) panics
+ * when an ID vanishes that a pod holds or that is just being allocated, so a vanished
+ * device turns unhealthy and comes back under the same ID. Thread: the loop thread.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include "base/loop.h"
+#include "config/config.h"
+#include "device/device.h"
+
+/*
+ * The largest list that the kubelet takes: grpc-go's limit for a received message, which
+ * the kubelet leaves at its default.
+ */
+#define INVENTORY_LIST_MAX_SIZE (4U * 1024 * 1024)
+
+struct device {
+	struct unit unit;
+	unsigned index; /* position in its class, from 0; never changes */
+	bool healthy;
+	char *reason; /* why it is not healthy; NULL if it is */
+	bool seen;    /* by the report that is being taken in */
+	UT_hash_handle hh;
+};
+
+/* A node that a class could not have because another one has it. */
+struct conflict {
+	char *host_path;
+	const struct config_class *holder; /* owned by the configuration */
+};
+
+/* As many are kept and logged; the rest is only counted. */
+#define INVENTORY_MAX_CONFLICTS 32
+
+struct conflict_list {
+	struct conflict items[INVENTORY_MAX_CONFLICTS];
+	size_t count; /* of items */
+	size_t total;
+};
+
+struct inventory;
+
+/* One class of devices; read-only outside of the inventory. */
+struct inventory_class {
+	const struct config_class *config; /* owned by the configuration */
+	const char *node_name;		   /* likewise */
+	struct device **devices;	   /* by index */
+	size_t count;
+	size_t capacity;
+	size_t healthy;
+	size_t refused;	  /* devices for which the list has no room, by the last report */
+	size_t list_size; /* bytes, see device_wire_size() */
+	uint64_t version; /* grows with each change that the kubelet should hear of */
+	struct conflict_list *conflicts; /* of the last report */
+
+	struct device *by_id; /* hash */
+	loop_callback on_change;
+	void *on_change_data;
+};
+
+/* config must outlive the inventory. */
+struct inventory *inventory_new(const struct config *config);
+struct inventory *inventory_free(struct inventory *inventory);
+
+/* The class at this position in the configuration. */
+struct inventory_class *inventory_class_at(struct inventory *inventory, size_t index);
+
+/* on_change runs after each change of the class, once for all that came together. */
+void inventory_class_observe(struct inventory_class *class, loop_callback on_change,
+			     void *data);
+
+/*
+ * Takes in what a source sees now of a class: all of it. Empties the list. New devices are
+ * added unless another class has claimed one of their nodes or the list would outgrow what
+ * the kubelet takes; known ones that are missing turn unhealthy.
+ */
+void inventory_report(struct inventory *inventory, size_t index, struct unit_list *units);
+
+/* NULL if the class has no such device. */
+struct device *inventory_class_find(const struct inventory_class *class, const char *id);
+
+/*
+ * Looks whether the nodes of a healthy device are still there, for the moment between
+ * their end and its report. Returns whether the device is healthy.
+ */
+bool inventory_verify(struct inventory *inventory, struct inventory_class *class,
+		      struct device *device);
+
+KUDEV_DEFINE_CLEANUP(struct inventory *, inventory_free)
+
+#endif
