@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KUDEV_SOURCE_DISCOVERY_H
+#define KUDEV_SOURCE_DISCOVERY_H
+
+/*
+ * Decides when sources look: at start, soon after a directory that matters to a class has
+ * changed, and now and then in case a change was missed. What they see goes to the
+ * inventory, class by class in the order of the configuration, so that the first class to
+ * match a node gets it. Thread: the loop thread.
+ */
+
+#include "base/watch.h"
+#include "device/inventory.h"
+
+struct discovery;
+
+/*
+ * Opens the sources of all classes and scans them once. A source that can't be opened
+ * leaves its class empty, is logged, and is tried again with the slow rescans.
+ */
+struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
+				const struct config *config, struct inventory *inventory);
+struct discovery *discovery_free(struct discovery *discovery);
+
+KUDEV_DEFINE_CLEANUP(struct discovery *, discovery_free)
+
+#endif

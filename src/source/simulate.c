@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "device/identity.h"
+#include "source/source.h"
+
+/*
+ * Devices for trying things out: regular files <directory>/<class>/<index>, mounted into
+ * the containers as /dev/<class><index> or what mountPath says. Removing a file unplugs
+ * the device, creating it again plugs it in. The files stay when kudev ends, since pods
+ * that hold them go on.
+ */
+
+struct simulate {
+	struct source source;
+	char *directory;	     /* of the class, without the root */
+	struct template *mount_path; /* the default; used if the class gives none */
+};
+
+static struct simulate *simulate_of(struct source *source)
+{
+	return KUDEV_CONTAINER_OF(source, struct simulate, source);
+}
+
+static char *node_path(const struct simulate *simulate, unsigned index)
+{
+	return mem_printf("%s/%u", simulate->directory, index);
+}
+
+static int create_node(const struct simulate *simulate, unsigned index, struct error *err)
+{
+	KUDEV_AUTO_FREE char *path = node_path(simulate, index);
+	KUDEV_AUTO_FREE char *full = mem_printf("%s%s", simulate->source.root, path);
+	KUDEV_AUTO_CLOSE int fd = -1;
+	int r;
+
+	fd = open(full, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	if (fd < 0 && errno == EEXIST)
+		return 0;
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot create simulated device %s",
+				       full);
+	/* Whatever the umask: containers run as any user. */
+	r = fchmod(fd, 0666) < 0 ||
+	    dprintf(fd, "kudev simulated device\nclass: %s\nindex: %u\n",
+		    simulate->source.class->name, index) < 0;
+	if (r == 0)
+		return 0;
+	r = errno;
+	(void)unlink(full);
+	return error_set_errno(err, r, "cannot write simulated device %s", full);
+}
+
+static int create_nodes(const struct simulate *simulate, struct error *err)
+{
+	KUDEV_AUTO_FREE char *full = mem_printf("%s%s", simulate->source.root,
+						simulate->directory);
+	int r = directory_create(full, 0755, err);
+
+	for (unsigned i = 0; r == 0 && i < simulate->source.class->simulate.count; i++)
+		r = create_node(simulate, i, err);
+	return r;
+}
+
+static struct source *simulate_free(struct source *source)
+{
+	struct simulate *simulate = simulate_of(source);
+
+	template_free(simulate->mount_path);
+	free(simulate->directory);
+	free(simulate);
+	return NULL;
+}
+
+static int simulate_open(const struct config_class *class, const char *root, bool preview,
+			 struct source **ret, struct error *err)
+{
+	struct simulate *simulate = mem_zero(sizeof(*simulate));
+	KUDEV_AUTO(source_free) struct source *source = &simulate->source;
+	int r;
+
+	simulate->source = (struct source){
+		.ops = &source_simulate,
+		.class = class,
+		.root = root,
+		.preview = preview,
+	};
+	simulate->directory = mem_printf("%s/%s", class->simulate.directory, class->name);
+	r = template_new("/dev/{class}{index}", config_variables,
+			 CONFIG_VARIABLES_MOUNT_PATH, &simulate->mount_path, NULL);
+	assert(r == 0);
+	if (!preview)
+		r = create_nodes(simulate, err);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(source);
+	return 0;
+}
+
+static bool node_exists(const struct simulate *simulate, const char *path)
+{
+	struct node_identity identity;
+
+	return simulate->source.preview ||
+	       node_identify(simulate->source.root, path, &identity) == 0;
+}
+
+static void add_copies(const struct simulate *simulate, unsigned index, const char *path,
+		       struct unit_list *units)
+{
+	const struct config_class *class = simulate->source.class;
+	const struct template *mount_path = class->mount_path ? class->mount_path
+							      : simulate->mount_path;
+
+	for (unsigned copy = 0; copy < class->share; copy++) {
+		char *id = identity_of_simulated(class->name, index, copy, class->share);
+		struct unit *unit = unit_list_add(units, id, 1);
+
+		unit_node_fill(&unit->nodes[0], simulate->source.root, mem_string(path),
+			       NODE_MOUNT, mount_path);
+		unit->nodes[0].read_only = !strchr(class->permissions, 'w');
+		if (class->simulate.numa_nodes > 0)
+			unit->numa_node = (int)(index % class->simulate.numa_nodes);
+	}
+}
+
+static int simulate_scan(struct source *source, struct scan *ret, struct error *err)
+{
+	const struct simulate *simulate = simulate_of(source);
+
+	(void)err;
+	strings_take(&ret->directories,
+		     mem_printf("%s%s", source->root, simulate->directory));
+	for (unsigned i = 0; i < source->class->simulate.count; i++) {
+		KUDEV_AUTO_FREE char *path = node_path(simulate, i);
+
+		if (node_exists(simulate, path))
+			add_copies(simulate, i, path, &ret->units);
+		else
+			scan_add_missing(ret, path, "the simulated device was removed");
+	}
+	return 0;
+}
+
+const struct source_ops source_simulate = {
+	.name = "simulate",
+	.open = simulate_open,
+	.scan = simulate_scan,
+	.free = simulate_free,
+};
