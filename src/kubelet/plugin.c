@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "base/log.h"
+#include "kubelet/allocate.h"
+#include "kubelet/plugin.h"
+#include "kubelet/preferred.h"
+
+/* Changes that come this close together make one message: the kubelet syncs a file for each. */
+#define COALESCE_MS 1
+/* How soon a list that has not changed is sent again after it proved wrong. */
+#define REFRESH_MS 20
+
+struct stream {
+	struct plugin *plugin;
+	struct rpc_server *server;
+	struct rpc_call *call;
+	uint64_t sent; /* the generation that was sent last; 0: none */
+	bool sending;
+	struct stream *prev;
+	struct stream *next;
+};
+
+struct plugin {
+	struct inventory *inventory;
+	struct inventory_class *class;
+	struct loop_timer *flush;
+	struct stream *streams;
+	uint64_t generation;	  /* of the list that streams should have; from 1 */
+	struct rpc_message *list; /* packed; NULL: not yet */
+	uint64_t list_generation;
+	plugin_stream_callback on_stream;
+	void *on_stream_data;
+};
+
+static V1beta1__TopologyInfo *topology_new(int numa_node)
+{
+	V1beta1__TopologyInfo *topology = mem_alloc(sizeof(*topology));
+	V1beta1__NUMANode *node = mem_alloc(sizeof(*node));
+
+	v1beta1__numanode__init(node);
+	node->id = numa_node;
+	v1beta1__topology_info__init(topology);
+	topology->nodes = mem_alloc(sizeof(*topology->nodes));
+	topology->nodes[topology->n_nodes++] = node;
+	return topology;
+}
+
+static V1beta1__Device *device_message(const struct device *device)
+{
+	V1beta1__Device *message = mem_alloc(sizeof(*message));
+
+	v1beta1__device__init(message);
+	message->id = mem_string(device->unit.id);
+	message->health = mem_string(device->healthy ? "Healthy" : "Unhealthy");
+	if (device->unit.numa_node != DEVICE_NUMA_UNKNOWN)
+		message->topology = topology_new(device->unit.numa_node);
+	return message;
+}
+
+static struct rpc_message *pack_list(const struct inventory_class *class)
+{
+	V1beta1__ListAndWatchResponse *response = mem_alloc(sizeof(*response));
+	struct rpc_message *message;
+
+	v1beta1__list_and_watch_response__init(response);
+	response->devices = mem_zero(class->count * sizeof(*response->devices));
+	for (size_t i = 0; i < class->count; i++)
+		response->devices[response->n_devices++] =
+			device_message(class->devices[i]);
+	message = rpc_message_new(&response->base);
+	v1beta1__list_and_watch_response__free_unpacked(response, NULL);
+	return message;
+}
+
+/* All streams share one packed list. */
+static struct rpc_message *current_list(struct plugin *plugin)
+{
+	if (plugin->list && plugin->list_generation == plugin->generation)
+		return plugin->list;
+	rpc_message_unref(plugin->list);
+	plugin->list = pack_list(plugin->class);
+	plugin->list_generation = plugin->generation;
+	return plugin->list;
+}
+
+/*
+ * A stream has one message under way at most. A reader that stalls costs nothing more, and
+ * gets the newest list when it goes on.
+ */
+static void send_list(struct stream *stream)
+{
+	struct plugin *plugin = stream->plugin;
+
+	if (stream->sending || stream->sent == plugin->generation)
+		return;
+	stream->sending = true;
+	stream->sent = plugin->generation;
+	rpc_call_send(stream->call, current_list(plugin));
+	log_debug("list sent", LOG_STR("resource", plugin->class->config->resource),
+		  LOG_INT("device_count", plugin->class->count),
+		  LOG_INT("healthy_count", plugin->class->healthy));
+}
+
+static void on_flush(void *data)
+{
+	struct plugin *plugin = data;
+	struct stream *stream;
+
+	plugin->generation++;
+	DL_FOREACH(plugin->streams, stream) {
+		send_list(stream);
+	}
+}
+
+static void on_inventory_change(void *data)
+{
+	struct plugin *plugin = data;
+
+	loop_timer_set(plugin->flush, COALESCE_MS);
+}
+
+static void refresh_list(struct plugin *plugin)
+{
+	if (!loop_timer_is_set(plugin->flush))
+		loop_timer_set(plugin->flush, REFRESH_MS);
+}
+
+static void on_stream_sent(void *data)
+{
+	struct stream *stream = data;
+
+	stream->sending = false;
+	send_list(stream);
+}
+
+static void on_stream_closed(void *data)
+{
+	struct stream *stream = data;
+	struct plugin *plugin = stream->plugin;
+	struct rpc_server *server = stream->server;
+
+	DL_DELETE(plugin->streams, stream);
+	free(stream);
+	log_info("stream closed", LOG_STR("resource", plugin->class->config->resource));
+	if (plugin->on_stream)
+		plugin->on_stream(server, false, plugin->on_stream_data);
+}
+
+static const struct rpc_stream_callbacks stream_callbacks = {
+	.on_sent = on_stream_sent,
+	.on_closed = on_stream_closed,
+};
+
+static void handle_list_and_watch(struct rpc_call *call, const void *bytes, size_t size,
+				  void *data)
+{
+	struct plugin *plugin = data;
+	struct stream *stream = mem_zero(sizeof(*stream));
+
+	(void)bytes; /* Empty, whatever it carries. */
+	(void)size;
+	stream->plugin = plugin;
+	stream->server = rpc_call_server(call);
+	stream->call = call;
+	DL_APPEND(plugin->streams, stream);
+	rpc_call_stream(call, &stream_callbacks, stream);
+	log_info("stream opened", LOG_STR("resource", plugin->class->config->resource),
+		 LOG_INT("device_count", plugin->class->count),
+		 LOG_INT("healthy_count", plugin->class->healthy));
+	send_list(stream);
+	if (plugin->on_stream)
+		plugin->on_stream(stream->server, true, plugin->on_stream_data);
+}
+
+bool plugin_prefers(const struct plugin *plugin)
+{
+	return plugin->class->config->preferred != CONFIG_PREFERRED_NONE;
+}
+
+static void reply(struct rpc_call *call, const ProtobufCMessage *content)
+{
+	KUDEV_AUTO(rpc_message_unref)
+	struct rpc_message *message = rpc_message_new(content);
+
+	if (rpc_message_size(message) > RPC_MAX_MESSAGE_SIZE)
+		rpc_call_fail(call, RPC_RESOURCE_EXHAUSTED,
+			      "the answer is larger than the 4 MiB that a kubelet takes");
+	else
+		rpc_call_reply(call, message);
+}
+
+static void handle_options(struct rpc_call *call, const void *bytes, size_t size,
+			   void *data)
+{
+	const struct plugin *plugin = data;
+	V1beta1__DevicePluginOptions options = V1BETA1__DEVICE_PLUGIN_OPTIONS__INIT;
+
+	(void)bytes;
+	(void)size;
+	options.get_preferred_allocation_available = plugin_prefers(plugin);
+	reply(call, &options.base);
+}
+
+static void fail_broken(struct rpc_call *call)
+{
+	rpc_call_fail(call, RPC_INVALID_ARGUMENT,
+		      "the request is not a well-formed message of this method");
+}
+
+static void handle_preferred(struct rpc_call *call, const void *bytes, size_t size,
+			     void *data)
+{
+	const struct plugin *plugin = data;
+	V1beta1__PreferredAllocationResponse *response;
+	ProtobufCMessage *request;
+
+	if (!plugin_prefers(plugin)) {
+		rpc_call_fail(call, RPC_UNIMPLEMENTED,
+			      "this resource has no preferred allocation");
+		return;
+	}
+	request = rpc_message_decode(&v1beta1__preferred_allocation_request__descriptor,
+				     bytes, size);
+	if (!request) {
+		fail_broken(call);
+		return;
+	}
+	response = preferred_answer(
+		plugin->class,
+		(const V1beta1__PreferredAllocationRequest *)(void *)request);
+	reply(call, &response->base);
+	v1beta1__preferred_allocation_response__free_unpacked(response, NULL);
+	protobuf_c_message_free_unpacked(request, NULL);
+}
+
+/* The nodes may be gone already although nobody has told us yet. */
+static void verify_devices(struct plugin *plugin,
+			   const V1beta1__ContainerAllocateRequest *request)
+{
+	for (size_t i = 0; i < request->n_devices_ids; i++) {
+		struct device *device = inventory_class_find(plugin->class,
+							     request->devices_ids[i]);
+
+		if (device)
+			(void)inventory_verify(plugin->inventory, plugin->class, device);
+	}
+}
+
+static void log_grants(const struct plugin *plugin, const struct allocation *allocation)
+{
+	for (size_t i = 0; i < allocation->grant_count; i++) {
+		const struct grant *grant = &allocation->grants[i];
+
+		log_info("device allocated",
+			 LOG_STR("class", plugin->class->config->name),
+			 LOG_STR("resource", plugin->class->config->resource),
+			 LOG_STR("device_id", grant->device->unit.id),
+			 LOG_STR("device_path", grant->device->unit.nodes[0].host_path),
+			 LOG_STR("container_path", grant->container_path),
+			 LOG_STR("env_var", grant->env_var));
+	}
+}
+
+static void refuse(struct plugin *plugin, struct rpc_call *call, const char *device_id,
+		   const struct error *err)
+{
+	log_warn("allocation refused", LOG_STR("class", plugin->class->config->name),
+		 LOG_STR("resource", plugin->class->config->resource),
+		 LOG_STR("device_id", device_id), LOG_STR("error", error_message(err)));
+	rpc_call_fail(call, err->code == ENOENT ? RPC_NOT_FOUND : RPC_FAILED_PRECONDITION,
+		      error_message(err));
+	refresh_list(plugin);
+}
+
+static void handle_allocate(struct rpc_call *call, const void *bytes, size_t size,
+			    void *data)
+{
+	struct plugin *plugin = data;
+	KUDEV_AUTO_ERROR struct error err = {0};
+	KUDEV_AUTO(allocation_free) struct allocation *allocation = NULL;
+	const char *refused = NULL;
+	V1beta1__AllocateRequest *request = (void *)rpc_message_decode(
+		&v1beta1__allocate_request__descriptor, bytes, size);
+
+	if (!request) {
+		fail_broken(call);
+		return;
+	}
+	for (size_t i = 0; i < request->n_container_requests; i++)
+		verify_devices(plugin, request->container_requests[i]);
+	if (allocate(plugin->class, request, time(NULL), &allocation, &refused, &err) <
+	    0) {
+		refuse(plugin, call, refused, &err);
+	} else {
+		reply(call, &allocation->response->base);
+		log_grants(plugin, allocation);
+	}
+	v1beta1__allocate_request__free_unpacked(request, NULL);
+}
+
+static void handle_pre_start(struct rpc_call *call, const void *bytes, size_t size,
+			     void *data)
+{
+	(void)bytes;
+	(void)size;
+	(void)data;
+	rpc_call_fail(call, RPC_UNIMPLEMENTED,
+		      "this resource needs no preparation before a container starts");
+}
+
+static const struct rpc_method methods[] = {
+	{"/v1beta1.DevicePlugin/GetDevicePluginOptions", handle_options},
+	{"/v1beta1.DevicePlugin/ListAndWatch", handle_list_and_watch},
+	{"/v1beta1.DevicePlugin/GetPreferredAllocation", handle_preferred},
+	{"/v1beta1.DevicePlugin/Allocate", handle_allocate},
+	{"/v1beta1.DevicePlugin/PreStartContainer", handle_pre_start},
+};
+
+struct plugin *plugin_new(struct loop *loop, struct inventory *inventory,
+			  struct inventory_class *class)
+{
+	struct plugin *plugin = mem_zero(sizeof(*plugin));
+
+	plugin->inventory = inventory;
+	plugin->class = class;
+	plugin->generation = 1;
+	plugin->flush = loop_timer_new(loop, on_flush, plugin);
+	inventory_class_observe(class, on_inventory_change, plugin);
+	return plugin;
+}
+
+struct plugin *plugin_free(struct plugin *plugin)
+{
+	if (!plugin)
+		return NULL;
+	assert(!plugin->streams);
+	inventory_class_observe(plugin->class, NULL, NULL);
+	loop_timer_free(plugin->flush);
+	rpc_message_unref(plugin->list);
+	free(plugin);
+	return NULL;
+}
+
+void plugin_observe_streams(struct plugin *plugin, plugin_stream_callback on_stream,
+			    void *data)
+{
+	plugin->on_stream = on_stream;
+	plugin->on_stream_data = data;
+}
+
+const struct config_class *plugin_class(const struct plugin *plugin)
+{
+	return plugin->class->config;
+}
+
+struct rpc_server *plugin_serve(struct plugin *plugin, struct rpc *rpc, int listen_fd)
+{
+	return rpc_server_new(rpc, listen_fd, methods, KUDEV_ARRAY_SIZE(methods), plugin);
+}
+
+size_t plugin_stream_count(const struct plugin *plugin, const struct rpc_server *server)
+{
+	const struct stream *stream;
+	size_t count = 0;
+
+	DL_FOREACH(plugin->streams, stream) {
+		if (stream->server == server)
+			count++;
+	}
+	return count;
+}

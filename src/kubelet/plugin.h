@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KUDEV_KUBELET_PLUGIN_H
+#define KUDEV_KUBELET_PLUGIN_H
+
+/*
+ * The DevicePlugin service of one class: streams the inventory's list to whoever listens,
+ * and answers the kubelet's calls from it. It serves any number of servers at once, since
+ * a registration that ends may overlap the next one. Thread: the loop thread.
+ */
+
+#include <time.h>
+
+#include "device/inventory.h"
+#include "rpc/rpc.h"
+
+/* A ListAndWatch stream was opened or closed on this server. */
+typedef void (*plugin_stream_callback)(struct rpc_server *server, bool opened,
+				       void *data);
+
+struct plugin;
+
+struct plugin *plugin_new(struct loop *loop, struct inventory *inventory,
+			  struct inventory_class *class);
+
+/* Only when the servers that it serves have stopped. */
+struct plugin *plugin_free(struct plugin *plugin);
+
+void plugin_observe_streams(struct plugin *plugin, plugin_stream_callback on_stream,
+			    void *data);
+
+const struct config_class *plugin_class(const struct plugin *plugin);
+
+/* Serves the class on a listening socket, which the server owns from now on. */
+struct rpc_server *plugin_serve(struct plugin *plugin, struct rpc *rpc, int listen_fd);
+
+/* How many ListAndWatch streams are open on a server. */
+size_t plugin_stream_count(const struct plugin *plugin, const struct rpc_server *server);
+
+/* What GetDevicePluginOptions says. */
+bool plugin_prefers(const struct plugin *plugin);
+
+#endif

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <utlist.h>
+
+#include "base/log.h"
+#include "deviceplugin/v1beta1/api.pb-c.h"
+#include "kubelet/registrar.h"
+#include "kubelet/socket.h"
+
+#define KUBELET_SOCKET "kubelet.sock"
+#define REGISTER_METHOD "/v1beta1.Registration/Register"
+#define API_VERSION "v1beta1"
+
+/*
+ * The kubelet dials back and asks for the options inside Register, for which it gives
+ * itself 10 s; from 1.35 on it gives up when our deadline does.
+ */
+#define REGISTER_TIMEOUT_MS 20000
+/* ListAndWatch is called right after; without it a registration is worth nothing. */
+#define STREAM_TIMEOUT_MS 10000
+/* Between attempts: doubled from the first to the last, give or take a quarter. */
+#define BACKOFF_MIN_MS 10
+#define BACKOFF_MAX_MS 10000
+/* After a refusal that only another kubelet or configuration can change. */
+#define REFUSED_MS 60000
+/*
+ * After the end of a stream: time for the kubelet to drop the old client, which would
+ * otherwise take the new one with it.
+ */
+#define RELEASE_MS 100
+/* A stream that lived this long shows that the registration was sound. */
+#define SOUND_MS 5000
+/* How often to look without a hint from inotify, with it and without. */
+#define POLL_MS 30000
+#define POLL_BLIND_MS 1000
+#define FAILURE_LOG_INTERVAL_MS 60000
+
+enum registration_state {
+	REGISTRATION_WAITING,	  /* for the kubelet, or for the retry timer */
+	REGISTRATION_REGISTERING, /* serving; Register is under way */
+	REGISTRATION_REGISTERED,  /* serving; the kubelet has accepted */
+};
+
+/* Tells one kubelet.sock from the next: inode numbers are used again soon. */
+struct socket_identity {
+	dev_t device;
+	ino_t inode;
+	struct timespec created;
+};
+
+struct registration {
+	struct registrar *registrar;
+	struct plugin *plugin;
+	enum registration_state state;
+	struct loop_timer *timer; /* next attempt, or the wait for a stream */
+
+	struct plugin_socket socket;	/* valid while there is a server */
+	struct rpc_server *server;	/* NULL in REGISTRATION_WAITING */
+	struct rpc_request *request;	/* REGISTRATION_REGISTERING */
+	struct socket_identity kubelet; /* that was tried last */
+	bool streamed;			/* on the present server */
+
+	const char *reason; /* of the attempt to come, for the log */
+	unsigned attempts;  /* since the last success */
+	int64_t backoff_ms; /* 0: none yet */
+	int64_t started_ms; /* the attempt under way */
+	int64_t registered_ms;
+	struct log_limit failure_limit;
+
+	struct registration *next;
+};
+
+struct registrar {
+	struct loop *loop;
+	struct rpc *rpc;
+	struct watcher *watcher;
+	struct watch *watch;
+	struct loop_timer *poll;
+	char *directory;
+	char *kubelet_path;
+	bool waiting_logged;
+	struct registration *registrations;
+};
+
+static const char *resource_of(const struct registration *registration)
+{
+	return plugin_class(registration->plugin)->resource;
+}
+
+static bool identify_kubelet(const struct registrar *registrar,
+			     struct socket_identity *ret)
+{
+	struct stat status;
+
+	if (stat(registrar->kubelet_path, &status) < 0)
+		return false;
+	*ret = (struct socket_identity){
+		.device = status.st_dev,
+		.inode = status.st_ino,
+		.created = status.st_mtim,
+	};
+	return true;
+}
+
+static bool same_socket(const struct socket_identity *a, const struct socket_identity *b)
+{
+	return a->device == b->device && a->inode == b->inode &&
+	       a->created.tv_sec == b->created.tv_sec &&
+	       a->created.tv_nsec == b->created.tv_nsec;
+}
+
+/* Stops serving; what is left of the calls ends by itself. */
+static void drop_server(struct registration *registration)
+{
+	registration->request = rpc_request_cancel(registration->request);
+	loop_timer_cancel(registration->timer);
+	registration->state = REGISTRATION_WAITING;
+	registration->streamed = false;
+	if (!registration->server)
+		return;
+	plugin_socket_remove(&registration->socket);
+	rpc_server_stop(take_ptr(registration->server), NULL, NULL);
+}
+
+static int64_t next_backoff(struct registration *registration)
+{
+	int64_t backoff = registration->backoff_ms * 2;
+
+	if (backoff < BACKOFF_MIN_MS)
+		backoff = BACKOFF_MIN_MS;
+	if (backoff > BACKOFF_MAX_MS)
+		backoff = BACKOFF_MAX_MS;
+	registration->backoff_ms = backoff;
+	return backoff * 3 / 4 + arc4random_uniform((uint32_t)(backoff / 2 + 1));
+}
+
+static void retry_in(struct registration *registration, int64_t delay_ms)
+{
+	loop_timer_set(registration->timer, delay_ms);
+}
+
+/* These two texts of the kubelet say that trying again will not help for now. */
+static bool is_permanent(const char *text)
+{
+	return strstr(text, "not supported by kubelet") || strstr(text, "is invalid");
+}
+
+static void log_failure(struct registration *registration, const char *text,
+			int64_t retry_ms)
+{
+	uint64_t suppressed;
+
+	if (!log_limit_due(&registration->failure_limit, FAILURE_LOG_INTERVAL_MS,
+			   &suppressed))
+		return;
+	log_warn("registration failed", LOG_STR("resource", resource_of(registration)),
+		 LOG_STR("error", text), LOG_INT("attempt", registration->attempts),
+		 LOG_INT("retry_ms", retry_ms), LOG_INT("suppressed", suppressed));
+}
+
+static void fail_attempt(struct registration *registration, const char *text)
+{
+	int64_t retry_ms;
+
+	drop_server(registration);
+	if (is_permanent(text)) {
+		log_error("registration refused by the kubelet",
+			  LOG_STR("resource", resource_of(registration)),
+			  LOG_STR("error", text), LOG_INT("retry_ms", REFUSED_MS));
+		retry_in(registration, REFUSED_MS);
+		return;
+	}
+	retry_ms = next_backoff(registration);
+	log_failure(registration, text, retry_ms);
+	retry_in(registration, retry_ms);
+}
+
+/* The stream of a registered class has ended while the kubelet stays, or so it seems. */
+static void lose_stream(struct registration *registration)
+{
+	bool sound = loop_now_ms() - registration->registered_ms >= SOUND_MS;
+
+	drop_server(registration);
+	registration->reason = "stream ended";
+	if (sound)
+		registration->backoff_ms = 0;
+	retry_in(registration, RELEASE_MS + next_backoff(registration));
+}
+
+static void on_register_done(enum rpc_status status, const char *text, void *data)
+{
+	struct registration *registration = data;
+
+	registration->request = NULL;
+	if (status != RPC_OK) {
+		fail_attempt(registration, text);
+		return;
+	}
+	log_info("registered with the kubelet",
+		 LOG_STR("class", plugin_class(registration->plugin)->name),
+		 LOG_STR("resource", resource_of(registration)),
+		 LOG_STR("endpoint", registration->socket.name),
+		 LOG_STR("reason", registration->reason),
+		 LOG_INT("duration_ms", loop_now_ms() - registration->started_ms));
+	registration->state = REGISTRATION_REGISTERED;
+	registration->registered_ms = loop_now_ms();
+	registration->attempts = 0;
+	registration->reason = "retry";
+	registration->failure_limit = (struct log_limit){0};
+	if (!registration->streamed)
+		loop_timer_set(registration->timer, STREAM_TIMEOUT_MS);
+	else if (plugin_stream_count(registration->plugin, registration->server) == 0)
+		lose_stream(registration);
+}
+
+static const struct rpc_request_callbacks register_callbacks = {
+	.on_done = on_register_done,
+};
+
+static void send_register(struct registration *registration,
+			  struct rpc_connection *connection)
+{
+	V1beta1__DevicePluginOptions options = V1BETA1__DEVICE_PLUGIN_OPTIONS__INIT;
+	V1beta1__RegisterRequest content = V1BETA1__REGISTER_REQUEST__INIT;
+	KUDEV_AUTO(rpc_message_unref) struct rpc_message *message = NULL;
+
+	options.get_preferred_allocation_available = plugin_prefers(registration->plugin);
+	content.version = (char *)API_VERSION;
+	content.endpoint = (char *)registration->socket.name;
+	content.resource_name = plugin_class(registration->plugin)->resource;
+	content.options = &options;
+	message = rpc_message_new(&content.base);
+	registration->request = rpc_request_new(connection, REGISTER_METHOD, message,
+						REGISTER_TIMEOUT_MS, &register_callbacks,
+						registration);
+}
+
+static int start_serving(struct registration *registration, struct error *err)
+{
+	struct registrar *registrar = registration->registrar;
+	int fd = plugin_socket_open(registrar->directory, resource_of(registration),
+				    &registration->socket, err);
+
+	if (fd < 0)
+		return fd;
+	registration->server = plugin_serve(registration->plugin, registrar->rpc, fd);
+	return 0;
+}
+
+static void log_waiting(struct registrar *registrar)
+{
+	if (registrar->waiting_logged)
+		return;
+	registrar->waiting_logged = true;
+	log_info("waiting for the kubelet", LOG_STR("socket", registrar->kubelet_path));
+}
+
+/*
+ * Connects first: while no kubelet answers, nothing is made and nothing has to be undone.
+ * Without a kubelet.sock there is nothing to retry either, until one appears.
+ */
+static void attempt(struct registration *registration)
+{
+	struct registrar *registrar = registration->registrar;
+	KUDEV_AUTO_ERROR struct error err = {0};
+	KUDEV_AUTO(rpc_connection_free) struct rpc_connection *connection = NULL;
+	int r;
+
+	loop_timer_cancel(registration->timer);
+	if (!identify_kubelet(registrar, &registration->kubelet)) {
+		log_waiting(registrar);
+		return;
+	}
+	registration->attempts++;
+	registration->started_ms = loop_now_ms();
+	r = rpc_connect(registrar->rpc, registrar->kubelet_path, &connection, &err);
+	if (r == 0)
+		r = start_serving(registration, &err);
+	if (r < 0) {
+		fail_attempt(registration, error_message(&err));
+		return;
+	}
+	registrar->waiting_logged = false;
+	registration->state = REGISTRATION_REGISTERING;
+	send_register(registration, connection);
+}
+
+static void on_timer(void *data)
+{
+	struct registration *registration = data;
+
+	switch (registration->state) {
+	case REGISTRATION_WAITING:
+		attempt(registration);
+		break;
+	case REGISTRATION_REGISTERING:
+		break;
+	case REGISTRATION_REGISTERED:
+		fail_attempt(registration,
+			     "the kubelet accepted, but did not ask for the devices");
+		break;
+	}
+}
+
+static void on_stream(struct rpc_server *server, bool opened, void *data)
+{
+	struct registration *registration = data;
+
+	/* The server of an earlier registration may still be ending its calls. */
+	if (server != registration->server)
+		return;
+	if (opened) {
+		registration->streamed = true;
+		if (registration->state == REGISTRATION_REGISTERED)
+			loop_timer_cancel(registration->timer);
+	} else if (registration->state == REGISTRATION_REGISTERED &&
+		   plugin_stream_count(registration->plugin, server) == 0) {
+		lose_stream(registration);
+	}
+}
+
+static void attempt_anew(struct registration *registration, const char *reason)
+{
+	drop_server(registration);
+	registration->reason = reason;
+	registration->backoff_ms = 0;
+	attempt(registration);
+}
+
+/* Compares what is in the directory with what the registration rests on. */
+static void check(struct registration *registration)
+{
+	struct socket_identity kubelet;
+	bool is_new;
+
+	if (!identify_kubelet(registration->registrar, &kubelet)) {
+		/* A kubelet that starts removes our socket before it makes its own. */
+		if (registration->server &&
+		    !plugin_socket_is_there(&registration->socket)) {
+			drop_server(registration);
+			registration->reason = "kubelet restarted";
+			log_waiting(registration->registrar);
+		}
+		return;
+	}
+	is_new = !same_socket(&kubelet, &registration->kubelet);
+	if (registration->state == REGISTRATION_WAITING) {
+		if (is_new)
+			attempt_anew(registration, registration->reason);
+	} else if (is_new) {
+		attempt_anew(registration, "kubelet restarted");
+	} else if (!plugin_socket_is_there(&registration->socket)) {
+		drop_server(registration);
+		registration->reason = "socket removed";
+		retry_in(registration, RELEASE_MS);
+	}
+}
+
+static void check_all(void *data)
+{
+	struct registrar *registrar = data;
+	struct registration *registration;
+
+	LL_FOREACH(registrar->registrations, registration) {
+		check(registration);
+	}
+}
+
+static void on_poll(void *data)
+{
+	struct registrar *registrar = data;
+
+	check_all(registrar);
+	loop_timer_set(registrar->poll,
+		       watcher_is_live(registrar->watcher) ? POLL_MS : POLL_BLIND_MS);
+}
+
+struct registrar *registrar_new(struct loop *loop, struct rpc *rpc,
+				struct watcher *watcher, const char *directory)
+{
+	struct registrar *registrar = mem_zero(sizeof(*registrar));
+
+	registrar->loop = loop;
+	registrar->rpc = rpc;
+	registrar->watcher = watcher;
+	registrar->directory = mem_string(directory);
+	registrar->kubelet_path = mem_printf("%s/" KUBELET_SOCKET, directory);
+	plugin_sockets_clean(directory);
+	registrar->watch = watch_new(watcher, directory, check_all, registrar);
+	registrar->poll = loop_timer_new(loop, on_poll, registrar);
+	on_poll(registrar);
+	return registrar;
+}
+
+void registrar_add(struct registrar *registrar, struct plugin *plugin)
+{
+	struct registration *registration = mem_zero(sizeof(*registration));
+
+	registration->registrar = registrar;
+	registration->plugin = plugin;
+	registration->timer = loop_timer_new(registrar->loop, on_timer, registration);
+	registration->reason = "start";
+	LL_APPEND(registrar->registrations, registration);
+	plugin_observe_streams(plugin, on_stream, registration);
+	attempt(registration);
+}
+
+void registrar_stop(struct registrar *registrar)
+{
+	struct registration *registration;
+
+	registrar->watch = watch_free(registrar->watch);
+	loop_timer_cancel(registrar->poll);
+	LL_FOREACH(registrar->registrations, registration) {
+		plugin_observe_streams(registration->plugin, NULL, NULL);
+		drop_server(registration);
+	}
+}
+
+struct registrar *registrar_free(struct registrar *registrar)
+{
+	struct registration *registration;
+	struct registration *next;
+
+	if (!registrar)
+		return NULL;
+	LL_FOREACH_SAFE(registrar->registrations, registration, next) {
+		loop_timer_free(registration->timer);
+		free(registration);
+	}
+	watch_free(registrar->watch);
+	loop_timer_free(registrar->poll);
+	free(registrar->directory);
+	free(registrar->kubelet_path);
+	free(registrar);
+	return NULL;
+}

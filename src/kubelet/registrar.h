@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KUDEV_KUBELET_REGISTRAR_H
+#define KUDEV_KUBELET_REGISTRAR_H
+
+/*
+ * Keeps every class registered with the kubelet, whatever the kubelet does: each on a
+ * fresh socket of its own, served before Register is called, and again on a new
+ * kubelet.sock, on the loss of its own socket and on the end of its stream. One class's
+ * trouble never touches another.
+ *
+ * The kubelet (1.33 to 1.36 were read) keeps one client a resource and drops whatever is
+ * in that slot when any stream of the resource ends, so a registration is never made
+ * beside a living one of ours, and a stream that ends is a reason to register anew.
+ * Thread: the loop thread.
+ */
+
+#include "base/watch.h"
+#include "kubelet/plugin.h"
+
+struct registrar;
+
+/*
+ * Takes over the directory: sockets that dead kudevs left in it are removed. The plugins
+ * must outlive the registrar.
+ */
+struct registrar *registrar_new(struct loop *loop, struct rpc *rpc,
+				struct watcher *watcher, const char *directory);
+
+/* Registers the plugin, now or as soon as there is a kubelet. */
+void registrar_add(struct registrar *registrar, struct plugin *plugin);
+
+/* Ends all registrations; rpc_when_idle() tells when their calls are over. */
+void registrar_stop(struct registrar *registrar);
+
+/* After registrar_stop(), when the RPCs are idle. */
+struct registrar *registrar_free(struct registrar *registrar);
+
+#endif

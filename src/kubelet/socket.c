@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "kubelet/socket.h"
+
+/* Before a socket listens it has a hidden name, which the kubelet and others pass over. */
+#define HIDDEN_PREFIX "."
+#define HEX4 "[0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
+#define NAME_PATTERN "kudev-" HEX4 HEX4 "-" HEX4 HEX4 ".sock"
+/* A socket that is being made is younger than this; dead ones may wait. */
+#define HIDDEN_MAX_AGE_S 60
+
+/* FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/), to be told by, not for safety. */
+static uint32_t hash_name(const char *text)
+{
+	uint32_t hash = 2166136261U;
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 16777619U;
+	return hash;
+}
+
+static int fill_address(struct sockaddr_un *address, const char *path)
+{
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(address->sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address->sun_path, path);
+	return 0;
+}
+
+static int bind_socket(int fd, const char *path, struct error *err)
+{
+	struct sockaddr_un address;
+	mode_t mask;
+	int r = fill_address(&address, path);
+
+	if (r < 0)
+		return error_set_errno(err, -r, "cannot create socket %s", path);
+	/* bind(2) makes the file with this mask; there is no call to name a mode. */
+	mask = umask(0177);
+	r = bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? errno : 0;
+	umask(mask);
+	if (r != 0)
+		return error_set_errno(err, r, "cannot create socket %s", path);
+	return 0;
+}
+
+static int listen_and_name(int fd, const char *hidden, struct plugin_socket *socket,
+			   struct error *err)
+{
+	struct stat status;
+
+	if (listen(fd, SOMAXCONN) < 0 || stat(hidden, &status) < 0 ||
+	    rename(hidden, socket->path) < 0)
+		return error_set_errno(err, errno, "cannot create socket %s",
+				       socket->path);
+	socket->device = status.st_dev;
+	socket->inode = status.st_ino;
+	return 0;
+}
+
+int plugin_socket_open(const char *directory, const char *resource,
+		       struct plugin_socket *ret, struct error *err)
+{
+	KUDEV_AUTO_FREE char *name = NULL;
+	KUDEV_AUTO_FREE char *hidden = NULL;
+	KUDEV_AUTO_CLOSE int fd = -1;
+	struct plugin_socket made = {0};
+	int r;
+
+	name = mem_printf("kudev-%08x-%08x.sock", hash_name(resource), arc4random());
+	hidden = mem_printf("%s/" HIDDEN_PREFIX "%s", directory, name);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot create a socket");
+	r = bind_socket(fd, hidden, err);
+	if (r < 0)
+		return r;
+
+	made.path = mem_printf("%s/%s", directory, name);
+	r = listen_and_name(fd, hidden, &made, err);
+	if (r < 0) {
+		(void)unlink(hidden);
+		free(made.path);
+		return r;
+	}
+	made.name = strrchr(made.path, '/') + 1;
+	*ret = made;
+	return take_fd(&fd);
+}
+
+bool plugin_socket_is_there(const struct plugin_socket *socket)
+{
+	struct stat status;
+
+	return lstat(socket->path, &status) == 0 && status.st_dev == socket->device &&
+	       status.st_ino == socket->inode;
+}
+
+void plugin_socket_remove(struct plugin_socket *socket)
+{
+	if (socket->path && plugin_socket_is_there(socket))
+		(void)unlink(socket->path);
+	free(socket->path);
+	*socket = (struct plugin_socket){0};
+}
+
+/* Nobody listens; any other answer, also none, may be somebody's. */
+static bool is_dead(const char *path)
+{
+	struct sockaddr_un address;
+	KUDEV_AUTO_CLOSE int fd = -1;
+
+	if (fill_address(&address, path) < 0)
+		return false;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return fd >= 0 &&
+	       connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 &&
+	       errno == ECONNREFUSED;
+}
+
+static bool is_ours_to_clean(const char *path, const char *name)
+{
+	struct stat status;
+
+	if (lstat(path, &status) < 0 || !S_ISSOCK(status.st_mode))
+		return false;
+	if (fnmatch(NAME_PATTERN, name, 0) == 0)
+		return true;
+	return fnmatch(HIDDEN_PREFIX NAME_PATTERN, name, 0) == 0 &&
+	       time(NULL) - status.st_mtime > HIDDEN_MAX_AGE_S;
+}
+
+void plugin_sockets_clean(const char *directory)
+{
+	DIR *entries = opendir(directory);
+	const struct dirent *entry;
+
+	if (!entries)
+		return;
+	while ((entry = readdir(entries))) {
+		KUDEV_AUTO_FREE char *path = mem_printf("%s/%s", directory,
+							entry->d_name);
+
+		if (is_ours_to_clean(path, entry->d_name) && is_dead(path) &&
+		    unlink(path) == 0)
+			log_info("removed the socket of a dead kudev",
+				 LOG_STR("path", path));
+	}
+	closedir(entries);
+}
