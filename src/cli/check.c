@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "device/inventory.h"
+#include "kubelet/allocate.h"
+#include "source/source.h"
+
+/* What was found for one class. */
+struct finding {
+	const struct inventory_class *class;
+	struct source *source; /* the devices refer to it */
+	struct scan scan;
+	struct error error; /* why the class could not be looked for; unset: it was */
+};
+
+static void look(struct finding *finding, struct inventory *inventory, size_t index,
+		 const char *root)
+{
+	finding->class = inventory_class_at(inventory, index);
+	if (source_open(finding->class->config, root, true, &finding->source,
+			&finding->error) < 0)
+		return;
+	if (source_scan(finding->source, &finding->scan, &finding->error) < 0)
+		return;
+	inventory_report(inventory, index, &finding->scan.units);
+}
+
+/* With a fixed path, a container that asks for two devices would see one of them. */
+static bool shares_container_path(const struct inventory_class *class)
+{
+	KUDEV_AUTO_FREE char *first = NULL;
+	KUDEV_AUTO_FREE char *second = NULL;
+	const struct device *other = NULL;
+
+	for (size_t i = 1; i < class->count && !other; i++) {
+		if (!unit_same_nodes(&class->devices[0]->unit, &class->devices[i]->unit))
+			other = class->devices[i];
+	}
+	if (!other)
+		return false;
+	first = allocate_container_path(class, class->devices[0],
+					&class->devices[0]->unit.nodes[0]);
+	second = allocate_container_path(class, other, &other->unit.nodes[0]);
+	return strcmp(first, second) == 0;
+}
+
+static void collect_warnings(const struct finding *finding, struct strings *ret)
+{
+	const struct inventory_class *class = finding->class;
+	const char *name = class->config->name;
+
+	if (finding->error.code)
+		strings_take(ret, mem_printf("class %s: %s", name,
+					     error_message(&finding->error)));
+	if (class->refused > 0)
+		strings_take(ret,
+			     mem_printf("class %s: %zu devices more than a list of 4 MiB "
+					"holds; the kubelet takes no larger one",
+					name, class->refused));
+	if (shares_container_path(class))
+		strings_take(
+			ret,
+			mem_printf("class %s: all devices have the same path in the "
+				   "container; one that asks for two would see only "
+				   "the first (use {index}, or end mountPath with /)",
+				   name));
+}
+
+static void print_nodes(const struct inventory_class *class, const struct device *device)
+{
+	for (size_t i = 0; i < device->unit.node_count; i++) {
+		const struct unit_node *node = &device->unit.nodes[i];
+		KUDEV_AUTO_FREE char *path = allocate_container_path(class, device, node);
+		const char *access = node->read_only ? "read-only mount" : "mount";
+
+		if (node->type == NODE_DEVICE)
+			access = node->permissions;
+		printf("%s%s", i > 0 ? ", " : "", node->host_path);
+		if (strcmp(path, node->host_path) != 0)
+			printf(" as %s", path);
+		printf(" (%s)", access);
+	}
+}
+
+static void print_finding(const struct finding *finding)
+{
+	const struct inventory_class *class = finding->class;
+
+	printf("%s: %zu device%s  (class %s, %s", class->config->resource, class->count,
+	       class->count == 1 ? "" : "s", class->config->name, class->config->file);
+	if (class->config->line)
+		printf(":%u", class->config->line);
+	printf(")\n");
+	for (size_t i = 0; i < class->count; i++) {
+		const struct device *device = class->devices[i];
+
+		printf("  %-24s ", device->unit.id);
+		print_nodes(class, device);
+		if (device->unit.numa_node != DEVICE_NUMA_UNKNOWN)
+			printf("  NUMA node %d", device->unit.numa_node);
+		printf("\n");
+	}
+	for (size_t i = 0; i < finding->scan.missing_count; i++)
+		printf("  missing   %s: %s\n", finding->scan.missing[i].path,
+		       finding->scan.missing[i].reason);
+	for (size_t i = 0; i < class->conflicts->count; i++)
+		printf("  conflict  %s: class %s has it\n",
+		       class->conflicts->items[i].host_path,
+		       class->conflicts->items[i].holder->name);
+	if (class->conflicts->total > class->conflicts->count)
+		printf("  conflict  and %zu more\n",
+		       class->conflicts->total - class->conflicts->count);
+	printf("\n");
+}
+
+static void print_findings(const struct finding *findings, size_t count,
+			   const struct strings *warnings)
+{
+	size_t devices = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		print_finding(&findings[i]);
+		devices += findings[i].class->count;
+	}
+	for (size_t i = 0; i < warnings->count; i++)
+		printf("warning: %s\n", warnings->items[i]);
+	printf("The configuration is valid: %zu class%s, %zu device%s here now.\n", count,
+	       count == 1 ? "" : "es", devices, devices == 1 ? "" : "s");
+}
+
+static void add_string(struct json_object *object, const char *key, const char *text)
+{
+	json_object_object_add(object, key, json_object_new_string(text));
+}
+
+static struct json_object *node_json(const struct inventory_class *class,
+				     const struct device *device,
+				     const struct unit_node *node)
+{
+	struct json_object *object = json_object_new_object();
+	KUDEV_AUTO_FREE char *path = allocate_container_path(class, device, node);
+
+	add_string(object, "type", node->type == NODE_DEVICE ? "device" : "mount");
+	add_string(object, "hostPath", node->host_path);
+	add_string(object, "containerPath", path);
+	if (node->type == NODE_DEVICE)
+		add_string(object, "permissions", node->permissions);
+	else
+		json_object_object_add(object, "readOnly",
+				       json_object_new_boolean(node->read_only));
+	return object;
+}
+
+static struct json_object *device_json(const struct inventory_class *class,
+				       const struct device *device)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *nodes = json_object_new_array();
+
+	add_string(object, "id", device->unit.id);
+	add_string(object, "health", device->healthy ? "Healthy" : "Unhealthy");
+	if (device->reason)
+		add_string(object, "reason", device->reason);
+	if (device->unit.numa_node != DEVICE_NUMA_UNKNOWN)
+		json_object_object_add(object, "numaNode",
+				       json_object_new_int(device->unit.numa_node));
+	for (size_t i = 0; i < device->unit.node_count; i++)
+		json_object_array_add(nodes,
+				      node_json(class, device, &device->unit.nodes[i]));
+	json_object_object_add(object, "nodes", nodes);
+	return object;
+}
+
+static struct json_object *finding_json(const struct finding *finding)
+{
+	const struct inventory_class *class = finding->class;
+	struct json_object *object = json_object_new_object();
+	struct json_object *devices = json_object_new_array();
+	struct json_object *missing = json_object_new_array();
+	struct json_object *conflicts = json_object_new_array();
+
+	add_string(object, "name", class->config->name);
+	add_string(object, "resource", class->config->resource);
+	for (size_t i = 0; i < class->count; i++)
+		json_object_array_add(devices, device_json(class, class->devices[i]));
+	for (size_t i = 0; i < finding->scan.missing_count; i++) {
+		struct json_object *item = json_object_new_object();
+
+		add_string(item, "path", finding->scan.missing[i].path);
+		add_string(item, "reason", finding->scan.missing[i].reason);
+		json_object_array_add(missing, item);
+	}
+	for (size_t i = 0; i < class->conflicts->count; i++) {
+		struct json_object *item = json_object_new_object();
+
+		add_string(item, "path", class->conflicts->items[i].host_path);
+		add_string(item, "class", class->conflicts->items[i].holder->name);
+		json_object_array_add(conflicts, item);
+	}
+	json_object_object_add(object, "devices", devices);
+	json_object_object_add(object, "missing", missing);
+	json_object_object_add(object, "conflicts", conflicts);
+	return object;
+}
+
+static void print_json(const struct finding *findings, size_t count,
+		       const struct strings *warnings)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *classes = json_object_new_array();
+	struct json_object *texts = json_object_new_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_object_array_add(classes, finding_json(&findings[i]));
+	for (size_t i = 0; i < warnings->count; i++)
+		json_object_array_add(texts, json_object_new_string(warnings->items[i]));
+	json_object_object_add(object, "classes", classes);
+	json_object_object_add(object, "warnings", texts);
+	puts(json_object_to_json_string_ext(
+		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+}
+
+static int print(const struct options *options, const struct finding *findings,
+		 size_t count)
+{
+	KUDEV_AUTO_STRINGS struct strings warnings = {0};
+	int status = EXIT_OK;
+
+	for (size_t i = 0; i < count; i++) {
+		collect_warnings(&findings[i], &warnings);
+		if (findings[i].error.code || findings[i].class->refused > 0)
+			status = EXIT_FAILED;
+	}
+	switch (options->output) {
+	case OUTPUT_TABLE:
+		print_findings(findings, count, &warnings);
+		break;
+	case OUTPUT_JSON:
+		print_json(findings, count, &warnings);
+		break;
+	}
+	return status;
+}
+
+int cli_check(const struct options *options)
+{
+	KUDEV_AUTO(config_free) struct config *config = NULL;
+	KUDEV_AUTO(inventory_free) struct inventory *inventory = NULL;
+	struct finding *findings;
+	int status;
+
+	if (!cli_load_config(options, &config))
+		return EXIT_USAGE;
+	log_setup(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
+	inventory = inventory_new(config);
+	findings = mem_zero(config->class_count * sizeof(*findings));
+	for (size_t i = 0; i < config->class_count; i++)
+		look(&findings[i], inventory, i, config->root);
+	status = print(options, findings, config->class_count);
+	for (size_t i = 0; i < config->class_count; i++) {
+		scan_clear(&findings[i].scan);
+		source_free(findings[i].source);
+		error_clear(&findings[i].error);
+	}
+	free(findings);
+	return status;
+}

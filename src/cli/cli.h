@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KUDEV_CLI_CLI_H
+#define KUDEV_CLI_CLI_H
+
+/* The subcommands: each is a function from options to an exit status. Thread: the main one. */
+
+#include "config/config.h"
+
+struct options;
+
+enum exit_status {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1, /* at run time */
+	EXIT_USAGE = 2,	 /* bad usage or configuration */
+};
+
+int cli_run(const struct options *options);
+int cli_check(const struct options *options);
+int cli_try(const struct options *options);
+
+/*
+ * Reads the configuration that the options and the environment ask for, and prints what is
+ * wrong with it on standard error, all of it. The caller owns the result. False if there is
+ * an error.
+ */
+bool cli_load_config(const struct options *options, struct config **ret);
+
+#endif

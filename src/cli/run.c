@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "daemon.h"
+
+/* A peer that hangs must not keep the process: the kubelet waits for the pod's end. */
+#define STOP_TIMEOUT_MS 800
+
+struct run {
+	struct loop *loop;
+	struct daemon *daemon;
+	struct loop_timer *stop_timeout;
+	bool stopping;
+};
+
+bool cli_load_config(const struct options *options, struct config **ret)
+{
+	KUDEV_AUTO_DIAGNOSTICS struct diagnostics diagnostics = {0};
+	struct settings environment = {0};
+	const char *device_slot = NULL;
+	bool ok;
+
+	settings_from_environment(getenv, &device_slot, &environment, &diagnostics);
+	ok = config_load(&options->settings, &environment, getenv("NODE_NAME"), ret,
+			 &diagnostics) == 0;
+	if (diagnostics.count > 0) {
+		KUDEV_AUTO_FREE char *text = diagnostics_text(&diagnostics);
+
+		fputs(text, stderr);
+	}
+	return ok;
+}
+
+static void on_stopped(void *data)
+{
+	struct run *run = data;
+
+	loop_stop(run->loop);
+}
+
+static void on_stop_timeout(void *data)
+{
+	(void)data;
+	log_warn("stopped without waiting for a peer that hangs",
+		 LOG_INT("timeout_ms", STOP_TIMEOUT_MS));
+	_exit(EXIT_OK);
+}
+
+static void on_signal(int signum, void *data)
+{
+	struct run *run = data;
+
+	if (run->stopping)
+		return;
+	run->stopping = true;
+	log_info("stopping", LOG_STR("signal", sigabbrev_np(signum)));
+	loop_timer_set(run->stop_timeout, STOP_TIMEOUT_MS);
+	daemon_stop(run->daemon, on_stopped, run);
+}
+
+static int run_daemon(struct loop *loop, const struct config *config)
+{
+	KUDEV_AUTO_ERROR struct error err = {0};
+	struct run run = {.loop = loop};
+	/* Before the start, so that a signal during it is not lost. */
+	struct loop_signal *terminate = loop_signal_new(loop, SIGTERM, on_signal, &run);
+	struct loop_signal *interrupt = loop_signal_new(loop, SIGINT, on_signal, &run);
+	int status = EXIT_OK;
+
+	run.stop_timeout = loop_timer_new(loop, on_stop_timeout, &run);
+	if (daemon_new(loop, config, &run.daemon, &err) == 0) {
+		loop_run(loop);
+		log_info("stopped", LOG_STR("version", KUDEV_VERSION));
+	} else {
+		log_error("cannot start", LOG_STR("error", error_message(&err)));
+		status = EXIT_FAILED;
+	}
+	loop_signal_free(terminate);
+	loop_signal_free(interrupt);
+	loop_timer_free(run.stop_timeout);
+	daemon_free(run.daemon);
+	return status;
+}
+
+int cli_run(const struct options *options)
+{
+	KUDEV_AUTO(config_free) struct config *config = NULL;
+	KUDEV_AUTO(loop_free) struct loop *loop = NULL;
+	KUDEV_AUTO_ERROR struct error err = {0};
+
+	if (!cli_load_config(options, &config))
+		return EXIT_USAGE;
+	log_setup(config->log_level, config->log_format);
+	if (loop_new(&loop, &err) < 0) {
+		log_error("cannot start", LOG_STR("error", error_message(&err)));
+		return EXIT_FAILED;
+	}
+	return run_daemon(loop, config);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/watch.h"
+#include "daemon.h"
+#include "device/inventory.h"
+#include "kubelet/plugin.h"
+#include "kubelet/registrar.h"
+#include "rpc/rpc.h"
+#include "source/discovery.h"
+
+struct daemon {
+	struct loop *loop;	     /* owned by the caller */
+	const struct config *config; /* owned by the caller */
+	struct rpc *rpc;
+	struct watcher *watcher;
+	struct inventory *inventory;
+	struct discovery *discovery;
+	struct plugin **plugins; /* one a class, as in the configuration */
+	struct registrar *registrar;
+};
+
+static void start_plugins(struct daemon *daemon)
+{
+	size_t count = daemon->config->class_count;
+
+	daemon->plugins = mem_zero(count * sizeof(*daemon->plugins));
+	for (size_t i = 0; i < count; i++) {
+		daemon->plugins[i] = plugin_new(daemon->loop, daemon->inventory,
+						inventory_class_at(daemon->inventory, i));
+	}
+}
+
+static void start_registrar(struct daemon *daemon)
+{
+	daemon->registrar = registrar_new(daemon->loop, daemon->rpc, daemon->watcher,
+					  daemon->config->plugin_directory);
+	for (size_t i = 0; i < daemon->config->class_count; i++)
+		registrar_add(daemon->registrar, daemon->plugins[i]);
+}
+
+int daemon_new(struct loop *loop, const struct config *config, struct daemon **ret,
+	       struct error *err)
+{
+	struct daemon *daemon;
+	struct rpc *rpc;
+	int r = rpc_new(loop, &rpc, err);
+
+	if (r < 0)
+		return r;
+	log_info("kudev started", LOG_STR("version", KUDEV_VERSION),
+		 LOG_INT("classes", config->class_count),
+		 LOG_STR("plugin_directory", config->plugin_directory));
+	daemon = mem_zero(sizeof(*daemon));
+	daemon->loop = loop;
+	daemon->config = config;
+	daemon->rpc = rpc;
+	daemon->watcher = watcher_new(loop);
+	daemon->inventory = inventory_new(config);
+	daemon->discovery = discovery_new(loop, daemon->watcher, config,
+					  daemon->inventory);
+	start_plugins(daemon);
+	start_registrar(daemon);
+	*ret = daemon;
+	return 0;
+}
+
+void daemon_stop(struct daemon *daemon, loop_callback on_stopped, void *data)
+{
+	registrar_stop(daemon->registrar);
+	daemon->discovery = discovery_free(daemon->discovery);
+	rpc_when_idle(daemon->rpc, on_stopped, data);
+}
+
+struct daemon *daemon_free(struct daemon *daemon)
+{
+	if (!daemon)
+		return NULL;
+	registrar_free(daemon->registrar);
+	for (size_t i = 0; i < daemon->config->class_count; i++)
+		plugin_free(daemon->plugins[i]);
+	free(daemon->plugins);
+	discovery_free(daemon->discovery);
+	inventory_free(daemon->inventory);
+	watcher_free(daemon->watcher);
+	rpc_free(daemon->rpc);
+	free(daemon);
+	return NULL;
+}
