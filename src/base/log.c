@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <json-c/json.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -8,6 +9,9 @@
 
 #include "base/log.h"
 #include "base/util.h"
+
+/* For whoever reads standard error; the kubelet waits for us without a limit. */
+#define MAX_WAIT_MS 200
 
 static struct {
 	enum log_level level;
@@ -80,12 +84,24 @@ static const char *json_text(struct json_object *value)
 		value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 }
 
+/*
+ * Waits for a slow reader, but not long: a stuck one must not stop the devices. After one
+ * wait in vain nothing is waited for until the reader goes on.
+ */
+static bool can_write(void)
+{
+	static bool stuck;
+	struct pollfd output = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	stuck = poll(&output, 1, stuck ? 0 : MAX_WAIT_MS) == 0;
+	return !stuck;
+}
+
 static void write_line(const char *line)
 {
 	size_t left = strlen(line);
 
-	/* A full or closed pipe must not stop the devices: what can't be written is lost. */
-	while (left > 0) {
+	while (left > 0 && can_write()) {
 		ssize_t done = write(STDERR_FILENO, line, left);
 
 		if (done < 0 && errno == EINTR)

@@ -87,6 +87,36 @@ static void print_nodes(const struct inventory_class *class, const struct device
 	}
 }
 
+/* How many devices from this one on are copies of it, itself included. */
+static size_t count_copies(const struct inventory_class *class, size_t index)
+{
+	size_t end = index + 1;
+
+	while (end < class->count &&
+	       unit_same_nodes(&class->devices[index]->unit, &class->devices[end]->unit))
+		end++;
+	return end - index;
+}
+
+static void print_devices(const struct inventory_class *class)
+{
+	size_t copies;
+
+	for (size_t i = 0; i < class->count; i += copies) {
+		const struct device *device = class->devices[i];
+
+		copies = count_copies(class, i);
+		printf("  %-24s ", device->unit.id);
+		print_nodes(class, device);
+		if (device->unit.numa_node != DEVICE_NUMA_UNKNOWN)
+			printf("  NUMA node %d", device->unit.numa_node);
+		if (copies > 1)
+			printf("  and %zu more, to %s", copies - 1,
+			       class->devices[i + copies - 1]->unit.id);
+		printf("\n");
+	}
+}
+
 static void print_finding(const struct finding *finding)
 {
 	const struct inventory_class *class = finding->class;
@@ -96,15 +126,7 @@ static void print_finding(const struct finding *finding)
 	if (class->config->line)
 		printf(":%u", class->config->line);
 	printf(")\n");
-	for (size_t i = 0; i < class->count; i++) {
-		const struct device *device = class->devices[i];
-
-		printf("  %-24s ", device->unit.id);
-		print_nodes(class, device);
-		if (device->unit.numa_node != DEVICE_NUMA_UNKNOWN)
-			printf("  NUMA node %d", device->unit.numa_node);
-		printf("\n");
-	}
+	print_devices(class);
 	for (size_t i = 0; i < finding->scan.missing_count; i++)
 		printf("  missing   %s: %s\n", finding->scan.missing[i].path,
 		       finding->scan.missing[i].reason);
