@@ -115,16 +115,15 @@ static void log_health(struct inventory *inventory, const struct inventory_class
 static void log_summary(const struct inventory *inventory,
 			const struct inventory_class *class)
 {
-	size_t changes = inventory->changes_logged;
-
+	if (inventory->changes_logged > MAX_CHANGES_LOGGED)
+		log_info("more devices changed than are logged singly",
+			 LOG_STR("class", class->config->name),
+			 LOG_INT("changed_count", inventory->changes_logged));
 	log_info("devices found", LOG_STR("class", class->config->name),
 		 LOG_STR("resource", class->config->resource),
 		 LOG_INT("device_count", class->count),
 		 LOG_INT("healthy_count", class->healthy),
-		 LOG_INT("unhealthy_count", class->count - class->healthy),
-		 LOG_INT("changes_not_logged", changes > MAX_CHANGES_LOGGED
-						       ? changes - MAX_CHANGES_LOGGED
-						       : 0));
+		 LOG_INT("unhealthy_count", class->count - class->healthy));
 }
 
 static struct claim *find_claim(const struct inventory *inventory,
