@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/text.h"
+#include "config/class.h"
+#include "config/names.h"
+
+#define NUMBER_DIGITS 10 /* of an unsigned */
+
+void class_place(struct config_class *class, const struct document *document,
+		 const yaml_node_t *node)
+{
+	class->file = mem_string(document->file);
+	class->line = node_line(node);
+	class->column = node_column(node);
+}
+
+/* A length-delimited protobuf field: tag, length in groups of seven bits, content. */
+static uint64_t delimited(uint64_t length)
+{
+	uint64_t size = 2 + length;
+
+	for (uint64_t rest = length >> 7; rest > 0; rest >>= 7)
+		size++;
+	return size;
+}
+
+/* How many of the numbers from 0 to count - 1 have that many decimal digits. */
+static uint64_t numbers_with(unsigned digits, uint64_t count)
+{
+	uint64_t low = 1, high;
+
+	for (unsigned i = 1; i < digits; i++)
+		low *= 10;
+	high = low * 10;
+	if (digits == 1)
+		low = 0;
+	if (count <= low)
+		return 0;
+	return (count < high ? count : high) - low;
+}
+
+uint64_t class_list_size(const struct config_class *class)
+{
+	/* NUMANode.ID takes two bytes; node 0 would be empty, which is less. */
+	uint64_t topology = class->simulate.numa_nodes > 0 ? delimited(delimited(2)) : 0;
+	uint64_t fixed = delimited(strlen("Unhealthy")) + topology;
+	uint64_t total = 0;
+
+	/* An ID is <class>-<n> or <class>-<n>-<copy>, so that few lengths occur. */
+	for (unsigned n = 1; n <= NUMBER_DIGITS; n++) {
+		for (unsigned copy = 1; copy <= NUMBER_DIGITS; copy++) {
+			uint64_t id = strlen(class->name) + 1 + n;
+
+			if (class->share > 1)
+				id += 1 + copy;
+			total += numbers_with(n, class->simulate.count) *
+				 numbers_with(copy, class->share) *
+				 delimited(delimited(id) + fixed);
+		}
+	}
+	return total;
+}
+
+static void report_name(const struct config_class *class, struct diagnostics *diagnostics,
+			const char *message)
+{
+	diagnostics_add(diagnostics, DIAGNOSTIC_ERROR, class->file, class->line,
+			class->column, "%s", message);
+}
+
+static void finish_resource(const struct config *config, struct config_class *class,
+			    struct diagnostics *diagnostics)
+{
+	KUDEV_AUTO_ERROR struct error err = {0};
+
+	if (!class->name || class->resource)
+		return;
+	class->resource = mem_printf("%s/%s", config->domain, class->name);
+	if (resource_name_check(class->resource, &err) < 0)
+		report_name(class, diagnostics, error_message(&err));
+}
+
+static bool is_same(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) == 0;
+}
+
+/* "3:5", or "KUDEV_DEVICE:3:5" if it is not in the file that is being talked about. */
+static char *describe_place(const struct config_class *class, const char *file)
+{
+	if (strcmp(class->file, file) == 0)
+		return mem_printf("%u:%u", class->line, class->column);
+	return mem_printf("%s:%u:%u", class->file, class->line, class->column);
+}
+
+static void report_double(const struct config_class *first,
+			  const struct config_class *second,
+			  struct diagnostics *diagnostics)
+{
+	KUDEV_AUTO_FREE char *place = describe_place(first, second->file);
+	bool name = is_same(first->name, second->name);
+	KUDEV_AUTO_FREE char *quoted = text_quote(name ? second->name : second->resource);
+	KUDEV_AUTO_FREE char *message =
+		mem_printf("two classes have the %s %s, the first is at %s",
+			   name ? "name" : "resource", quoted, place);
+
+	report_name(second, diagnostics, message);
+}
+
+void classes_finish(struct config *config, struct diagnostics *diagnostics)
+{
+	for (size_t i = 0; i < config->class_count; i++) {
+		struct config_class *class = &config->classes[i];
+
+		finish_resource(config, class, diagnostics);
+		for (size_t j = 0; j < i; j++) {
+			const struct config_class *first = &config->classes[j];
+
+			if (!is_same(first->name, class->name) &&
+			    !is_same(first->resource, class->resource))
+				continue;
+			report_double(first, class, diagnostics);
+			break;
+		}
+	}
+}

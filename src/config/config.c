@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "config/config.h"
+
+const char *const config_variables[CONFIG_VARIABLE_MAX + 1] = {
+	[CONFIG_VARIABLE_ID] = "id",	   [CONFIG_VARIABLE_PATH] = "path",
+	[CONFIG_VARIABLE_INDEX] = "index", [CONFIG_VARIABLE_COUNT] = "count",
+	[CONFIG_VARIABLE_CLASS] = "class", [CONFIG_VARIABLE_RESOURCE] = "resource",
+	[CONFIG_VARIABLE_NODE] = "node",   [CONFIG_VARIABLE_IDS] = "ids",
+	[CONFIG_VARIABLE_PATHS] = "paths", [CONFIG_VARIABLE_TIME] = "time",
+	[CONFIG_VARIABLE_MAX] = NULL,
+};
+
+const char *const config_preferred_names[] = {
+	[CONFIG_PREFERRED_NONE] = "none",
+	[CONFIG_PREFERRED_NUMA] = "numa",
+	[CONFIG_PREFERRED_PACKED] = "packed",
+	[CONFIG_PREFERRED_SPREAD] = "spread",
+	NULL,
+};
+
+const char *config_preferred_name(enum config_preferred preferred)
+{
+	return config_preferred_names[preferred];
+}
+
+static void clear_group(struct config_group *group)
+{
+	for (size_t i = 0; i < group->path_count; i++) {
+		free(group->paths[i].pattern);
+		free(group->paths[i].permissions);
+		template_free(group->paths[i].mount_path);
+	}
+	for (size_t i = 0; i < group->usb_count; i++)
+		free(group->usb[i].serial);
+	free(group->paths);
+	free(group->usb);
+}
+
+static void free_pairs(struct config_pair *pairs, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(pairs[i].key);
+		template_free(pairs[i].value);
+	}
+	free(pairs);
+}
+
+static void free_mounts(struct config_mount *mounts, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(mounts[i].host_path);
+		free(mounts[i].container_path);
+	}
+	free(mounts);
+}
+
+static void clear_class(struct config_class *class)
+{
+	for (size_t i = 0; i < class->group_count; i++)
+		clear_group(&class->groups[i]);
+	free(class->groups);
+	free(class->simulate.directory);
+	template_free(class->mount_path);
+	free(class->permissions);
+	free_pairs(class->env, class->env_count);
+	free_pairs(class->annotations, class->annotation_count);
+	free_mounts(class->mounts, class->mount_count);
+	free(class->name);
+	free(class->resource);
+	free(class->file);
+}
+
+void config_drop_classes(struct config *config)
+{
+	for (size_t i = 0; i < config->class_count; i++)
+		clear_class(&config->classes[i]);
+	free(config->classes);
+	config->classes = NULL;
+	config->class_count = 0;
+}
+
+struct config *config_free(struct config *config)
+{
+	if (!config)
+		return NULL;
+	config_drop_classes(config);
+	free(config->domain);
+	free(config->plugin_directory);
+	free(config->listen);
+	free(config->root);
+	free(config->node_name);
+	free(config);
+	return NULL;
+}

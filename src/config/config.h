@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KUDEV_CONFIG_CONFIG_H
+#define KUDEV_CONFIG_CONFIG_H
+
+/*
+ * The configuration as the rest of the program sees it: a plain tree, complete, checked,
+ * and const once built. Front ends (the YAML file, squat's grammar, flags and environment)
+ * fill it; nothing in it refers to how it was written, except the place of each class for
+ * messages. Pure: bytes in, struct out; no file of the device tree is touched here.
+ * Thread: any; immutable after config_load().
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/template.h"
+#include "base/util.h"
+
+/* Where the kubelet looks for device plugins (its constants.go; --root-dir does not move it). */
+#define CONFIG_PLUGIN_DIRECTORY "/var/lib/kubelet/device-plugins"
+#define CONFIG_DOMAIN "kudev.io"
+#define CONFIG_SQUAT_DOMAIN "squat.ai"
+#define CONFIG_LISTEN ":8080"
+#define CONFIG_FILE "/etc/kudev/kudev.yaml"
+#define CONFIG_SIMULATE_DIRECTORY "/run/kudev/simulate"
+
+/*
+ * The variables of templates, in the order of config_variables[]. PATH is the first node of
+ * the device as the container sees it; IDS and PATHS join those of all its devices.
+ */
+enum config_variable {
+	CONFIG_VARIABLE_ID,
+	CONFIG_VARIABLE_PATH,
+	CONFIG_VARIABLE_INDEX,
+	CONFIG_VARIABLE_COUNT,
+	CONFIG_VARIABLE_CLASS,
+	CONFIG_VARIABLE_RESOURCE,
+	CONFIG_VARIABLE_NODE,
+	CONFIG_VARIABLE_IDS,
+	CONFIG_VARIABLE_PATHS,
+	CONFIG_VARIABLE_TIME,
+	CONFIG_VARIABLE_MAX,
+};
+
+/* NULL-terminated, for template_new(). */
+extern const char *const config_variables[CONFIG_VARIABLE_MAX + 1];
+
+#define CONFIG_VARIABLE_BIT(name) (1U << CONFIG_VARIABLE_##name)
+#define CONFIG_VARIABLES_ALL ((1U << CONFIG_VARIABLE_MAX) - 1)
+/* A template that uses one of these differs between the devices of one container. */
+#define CONFIG_VARIABLES_PER_DEVICE \
+	(CONFIG_VARIABLE_BIT(ID) | CONFIG_VARIABLE_BIT(PATH) | CONFIG_VARIABLE_BIT(INDEX))
+/* What a mountPath may use: it is known before the container's other devices are. */
+#define CONFIG_VARIABLES_MOUNT_PATH                                   \
+	(CONFIG_VARIABLE_BIT(ID) | CONFIG_VARIABLE_BIT(INDEX) |       \
+	 CONFIG_VARIABLE_BIT(CLASS) | CONFIG_VARIABLE_BIT(RESOURCE) | \
+	 CONFIG_VARIABLE_BIT(NODE))
+
+enum config_source {
+	CONFIG_SOURCE_GROUPS, /* also "paths", its shorthand */
+	CONFIG_SOURCE_SIMULATE,
+};
+
+/* How the IDs that the kubelet sees are made. */
+enum config_ids {
+	CONFIG_IDS_READABLE, /* kudev's own: DNS labels made from the paths */
+	CONFIG_IDS_SQUAT, /* hex(sha1(copy ‖ paths)), as generic-device-plugin does */
+	CONFIG_IDS_SQUAT_LEGACY, /* <path>-<copy>, as its first grammar did */
+};
+
+enum config_preferred {
+	CONFIG_PREFERRED_NONE,
+	CONFIG_PREFERRED_NUMA,
+	CONFIG_PREFERRED_PACKED,
+	CONFIG_PREFERRED_SPREAD,
+};
+
+enum config_path_type {
+	CONFIG_PATH_DEVICE,
+	CONFIG_PATH_MOUNT,
+	CONFIG_PATH_IGNORED, /* squat's unknown type under --lenient: counts for the ID alone */
+};
+
+struct config_path {
+	char *pattern; /* absolute, lexically clean; a glob as path.Match reads it */
+	struct template
+		*mount_path; /* NULL: as on the host; a trailing / appends the name */
+	char *permissions;   /* of a device: some of r, w and m */
+	enum config_path_type type;
+	bool read_only; /* of a mount */
+	bool optional;
+	unsigned limit; /* units that may use one match; at least 1 */
+};
+
+struct config_usb {
+	uint16_t vendor;
+	uint16_t product;
+	char *serial; /* NULL: any */
+};
+
+/* Either paths or usb devices, never both. */
+struct config_group {
+	struct config_path *paths;
+	size_t path_count;
+	struct config_usb *usb;
+	size_t usb_count;
+	unsigned count; /* copies of each unit; at least 1 */
+};
+
+struct config_simulate {
+	unsigned count;
+	unsigned numa_nodes; /* 0: no topology */
+	char *directory;     /* holds the nodes; absolute */
+};
+
+/* An environment variable or an annotation. */
+struct config_pair {
+	char *key;
+	struct template *value;
+};
+
+struct config_mount {
+	char *host_path;
+	char *container_path;
+	bool read_only;
+};
+
+struct config_class {
+	char *name;
+	char *resource; /* domain/name, as the kubelet is told it */
+	enum config_source source;
+	enum config_ids ids;
+
+	struct config_group *groups; /* CONFIG_SOURCE_GROUPS */
+	size_t group_count;
+	struct config_simulate simulate; /* CONFIG_SOURCE_SIMULATE */
+	struct template *mount_path; /* of simulated devices; NULL: /dev/<class><index> */
+	char *permissions;	     /* of simulated devices */
+
+	unsigned share;	   /* containers that may hold one device at once; at least 1 */
+	bool shares_nodes; /* other classes may claim the same nodes */
+
+	struct config_pair *env;
+	size_t env_count;
+	struct config_pair *annotations;
+	size_t annotation_count;
+	struct config_mount *mounts;
+	size_t mount_count;
+	enum config_preferred preferred;
+
+	/* Where the class was written; file is owned by the class and never NULL. */
+	char *file;
+	unsigned line; /* 0: unknown */
+	unsigned column;
+};
+
+struct config {
+	char *domain;
+	char *plugin_directory;
+	char *listen; /* "none": off */
+	enum log_level log_level;
+	enum log_format log_format;
+	char *root; /* devices and sysfs are looked up below it; "" for the real root */
+	char *node_name; /* {node}; "" if unknown */
+	struct config_class *classes;
+	size_t class_count;
+};
+
+struct config *config_free(struct config *config);
+
+/* Frees all classes and leaves none. */
+void config_drop_classes(struct config *config);
+KUDEV_DEFINE_CLEANUP(struct config *, config_free)
+
+/* The words that the configuration uses for the policies, in their order, and NULL. */
+extern const char *const config_preferred_names[];
+
+/* The word for one policy, e.g. "numa". */
+const char *config_preferred_name(enum config_preferred preferred);
+
+#endif

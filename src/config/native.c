@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/native.h"
+#include "config/config.h"
+#include "config/names.h"
+#include "config/pattern.h"
+#include "config/rules.h"
+#include "config/value.h"
+
+#define COUNT_MAX 1000
+#define LIMIT_MAX 1000000
+#define SIMULATE_COUNT_MAX 100000
+#define NUMA_NODES_MAX 64
+#define PAIRS_MAX 250
+#define MOUNTS_MAX 250
+
+/* Types of this grammar alone. */
+
+static int parse_pattern(const struct field *field, const char *text, void *target,
+			 struct error *err)
+{
+	char *pattern = NULL;
+	int r = pattern_parse(text, 0, &pattern, err);
+
+	if (r < 0)
+		return r;
+	field_store(field, target, pattern);
+	return 0;
+}
+
+static int parse_mount_path(const struct field *field, const char *text, void *target,
+			    struct error *err)
+{
+	struct template **slot = field_slot(field, target);
+
+	return mount_path_new(text, slot, err);
+}
+
+static int parse_template(const struct field *field, const char *text, void *target,
+			  struct error *err)
+{
+	struct template **slot = field_slot(field, target);
+
+	return template_new(text, config_variables, CONFIG_VARIABLES_ALL, slot, err);
+}
+
+static const struct field_type type_pattern = {
+	.wants = "the path of a device, or a glob",
+	.schema = "string",
+	.parse = parse_pattern,
+};
+
+static const struct field_type type_mount_path = {
+	.wants = "an absolute path",
+	.schema = "string",
+	.parse = parse_mount_path,
+};
+
+static const struct field_type type_template = {
+	.wants = "a text",
+	.schema = "string",
+	.parse = parse_template,
+};
+
+/* One pattern of "paths" is a group of its own. */
+static void read_shorthand(struct document *document, const yaml_node_t *node,
+			   const struct field *field, void *target)
+{
+	static const struct field pattern = {
+		.key = "paths",
+		.type = &type_pattern,
+		.offset = offsetof(struct config_path, pattern),
+	};
+	struct config_group *group = field_slot(field, target);
+
+	group->paths = mem_zero(sizeof(*group->paths));
+	group->path_count = 1;
+	group->paths->limit = 1;
+	group->count = 1;
+	field_read(document, node, &pattern, group->paths);
+}
+
+static const struct field_type type_shorthand = {
+	.wants = "the path of a device, or a glob",
+	.schema = "string",
+	.read = read_shorthand,
+};
+
+static void read_pair(struct document *document, const yaml_node_t *key,
+		      const yaml_node_t *value, const struct field *field,
+		      struct config_pair *pair)
+{
+	KUDEV_AUTO_ERROR struct error err = {0};
+	struct field item = *field->item;
+
+	if (!document_visit(document, key))
+		return;
+	if (key->type != YAML_SCALAR_NODE) {
+		document_error(document, key, "%s: a key must be a text", field->key);
+		return;
+	}
+	if (field->check(node_text(key), &err) < 0) {
+		document_error(document, key, "%s: %s", field->key, error_message(&err));
+		return;
+	}
+	pair->key = mem_string(node_text(key));
+	item.key = pair->key;
+	field_read(document, value, &item, pair);
+}
+
+static void check_pair_is_first(struct document *document, const yaml_node_t *mapping,
+				const yaml_node_t *key)
+{
+	const yaml_node_t *first = document_key(document, mapping, node_text(key));
+
+	if (first && first != key)
+		document_error(document, key, "duplicate key \"%s\", first at %u:%u",
+			       node_text(key), node_line(first), node_column(first));
+}
+
+/* A mapping of the user's own keys, which pass field->check, to field->item. */
+static void read_pairs(struct document *document, const yaml_node_t *node,
+		       const struct field *field, void *target)
+{
+	struct config_pair **slot = field_slot(field, target);
+	size_t *count = (size_t *)(void *)((char *)target + field->count_offset);
+	const yaml_node_pair_t *first;
+	size_t total;
+
+	if (!field_expect(document, node, field, YAML_MAPPING_NODE))
+		return;
+	first = node->data.mapping.pairs.start;
+	total = (size_t)(node->data.mapping.pairs.top - first);
+	if (total > field->max) {
+		document_error(document, node, "%s: has %zu keys, %u at most are allowed",
+			       field->key, total, field->max);
+		return;
+	}
+
+	*slot = mem_zero(total * sizeof(**slot));
+	*count = total;
+	for (size_t i = 0; i < total; i++) {
+		const yaml_node_t *key = document_node(document, first[i].key);
+
+		read_pair(document, key, document_node(document, first[i].value), field,
+			  &(*slot)[i]);
+		if ((*slot)[i].key)
+			check_pair_is_first(document, node, key);
+	}
+}
+
+static const struct field_type type_pairs = {
+	.wants = "a mapping",
+	.schema = "object",
+	.read = read_pairs,
+};
+
+/* The tables. */
+
+static const char *const path_types[] = {
+	[CONFIG_PATH_DEVICE] = "Device",
+	[CONFIG_PATH_MOUNT] = "Mount",
+	NULL,
+};
+
+static const struct field path_fields[] = {
+	{
+		.key = "path",
+		.help = "The node or file on the host; a glob names several.",
+		.type = &type_pattern,
+		.flags = FIELD_REQUIRED,
+		.offset = offsetof(struct config_path, pattern),
+	},
+	{
+		.key = "type",
+		.help = "Device hands out a node, Mount binds a file or directory.",
+		.type = &field_choice,
+		.choices = path_types,
+		.fallback = "Device",
+		.offset = offsetof(struct config_path, type),
+	},
+	{
+		.key = "mountPath",
+		.help = "Where it appears in the container; a trailing / keeps the name.",
+		.type = &type_mount_path,
+		.offset = offsetof(struct config_path, mount_path),
+	},
+	{
+		.key = "permissions",
+		.help = "What a container may do with it: some of r, w and m (mknod).",
+		.type = &field_string,
+		.check = permissions_check,
+		.offset = offsetof(struct config_path, permissions),
+	},
+	{
+		.key = "readOnly",
+		.help = "Whether a Mount is read-only.",
+		.type = &field_boolean,
+		.fallback = "false",
+		.offset = offsetof(struct config_path, read_only),
+	},
+	{
+		.key = "optional",
+		.help = "Whether the group is handed out even where this is missing.",
+		.type = &field_boolean,
+		.fallback = "false",
+		.offset = offsetof(struct config_path, optional),
+	},
+	{
+		.key = "limit",
+		.help = "How many units of the group may use the same match.",
+		.type = &field_unsigned,
+		.min = 1,
+		.max = LIMIT_MAX,
+		.fallback = "1",
+		.offset = offsetof(struct config_path, limit),
+	},
+	{0},
+};
+
+static const struct field usb_fields[] = {
+	{
+		.key = "vendor",
+		.help = "The vendor ID, hexadecimal.",
+		.type = &value_usb_id,
+		.flags = FIELD_REQUIRED,
+		.offset = offsetof(struct config_usb, vendor),
+	},
+	{
+		.key = "product",
+		.help = "The product ID, hexadecimal.",
+		.type = &value_usb_id,
+		.flags = FIELD_REQUIRED,
+		.offset = offsetof(struct config_usb, product),
+	},
+	{
+		.key = "serial",
+		.help = "The serial number; without it any device of that product.",
+		.type = &field_string,
+		.offset = offsetof(struct config_usb, serial),
+	},
+	{0},
+};
+
+static const struct field path_item = {
+	.key = "paths",
+	.type = &field_mapping,
+	.fields = path_fields,
+	.finish = path_finish,
+};
+static const struct field usb_item = {
+	.key = "usb",
+	.type = &field_mapping,
+	.fields = usb_fields,
+};
+
+static const struct field group_fields[] = {
+	{
+		.key = "paths",
+		.help = "The nodes and files that make one unit.",
+		.type = &field_list,
+		.min = 1,
+		.item = &path_item,
+		.item_size = sizeof(struct config_path),
+		.offset = offsetof(struct config_group, paths),
+		.count_offset = offsetof(struct config_group, path_count),
+	},
+	{
+		.key = "usb",
+		.help = "The USB devices that make one unit; instead of paths.",
+		.type = &field_list,
+		.min = 1,
+		.item = &usb_item,
+		.item_size = sizeof(struct config_usb),
+		.offset = offsetof(struct config_group, usb),
+		.count_offset = offsetof(struct config_group, usb_count),
+	},
+	{
+		.key = "count",
+		.help = "How many containers may hold one unit at once.",
+		.type = &field_unsigned,
+		.min = 1,
+		.max = COUNT_MAX,
+		.fallback = "1",
+		.offset = offsetof(struct config_group, count),
+	},
+	{0},
+};
+
+static const struct field simulate_fields[] = {
+	{
+		.key = "count",
+		.help = "How many devices to make up.",
+		.type = &field_unsigned,
+		.flags = FIELD_REQUIRED,
+		.min = 1,
+		.max = SIMULATE_COUNT_MAX,
+		.offset = offsetof(struct config_simulate, count),
+	},
+	{
+		.key = "numaNodes",
+		.help = "Over how many NUMA nodes they are spread; 0 tells no topology.",
+		.type = &field_unsigned,
+		.min = 0,
+		.max = NUMA_NODES_MAX,
+		.fallback = "0",
+		.offset = offsetof(struct config_simulate, numa_nodes),
+	},
+	{
+		.key = "directory",
+		.help = "Where their nodes are made.",
+		.type = &value_path,
+		.fallback = CONFIG_SIMULATE_DIRECTORY,
+		.offset = offsetof(struct config_simulate, directory),
+	},
+	{0},
+};
+
+static const struct field mount_fields[] = {
+	{
+		.key = "hostPath",
+		.help = "The file or directory on the host.",
+		.type = &value_path,
+		.flags = FIELD_REQUIRED,
+		.offset = offsetof(struct config_mount, host_path),
+	},
+	{
+		.key = "containerPath",
+		.help = "Where it appears in the container.",
+		.type = &value_path,
+		.flags = FIELD_REQUIRED,
+		.offset = offsetof(struct config_mount, container_path),
+	},
+	{
+		.key = "readOnly",
+		.help = "Whether the container may only read it.",
+		.type = &field_boolean,
+		.fallback = "false",
+		.offset = offsetof(struct config_mount, read_only),
+	},
+	{0},
+};
+
+static const struct field shorthand_item = {.key = "paths", .type = &type_shorthand};
+static const struct field group_item = {
+	.key = "groups",
+	.type = &field_mapping,
+	.fields = group_fields,
+	.finish = group_finish,
+};
+static const struct field pair_item = {
+	.key = "value",
+	.type = &type_template,
+	.offset = offsetof(struct config_pair, value),
+};
+static const struct field mount_item = {
+	.key = "mounts",
+	.type = &field_mapping,
+	.fields = mount_fields,
+};
+
+static const struct field class_fields[] = {
+	{
+		.key = "name",
+		.help = "The name of the class; the resource is domain/name.",
+		.type = &field_string,
+		.check = class_name_check,
+		.flags = FIELD_REQUIRED,
+		.offset = offsetof(struct config_class, name),
+	},
+	{
+		.key = "resource",
+		.help = "The full name of the resource, instead of domain/name.",
+		.type = &field_string,
+		.check = resource_name_check,
+		.offset = offsetof(struct config_class, resource),
+	},
+	{
+		.key = "paths",
+		.help = "Globs; every match is one device.",
+		.type = &field_list,
+		.flags = FIELD_SOURCE,
+		.min = 1,
+		.item = &shorthand_item,
+		.item_size = sizeof(struct config_group),
+		.offset = offsetof(struct config_class, groups),
+		.count_offset = offsetof(struct config_class, group_count),
+	},
+	{
+		.key = "groups",
+		.help = "Nodes and files that are handed out together as one device.",
+		.type = &field_list,
+		.flags = FIELD_SOURCE,
+		.min = 1,
+		.item = &group_item,
+		.item_size = sizeof(struct config_group),
+		.offset = offsetof(struct config_class, groups),
+		.count_offset = offsetof(struct config_class, group_count),
+	},
+	{
+		.key = "simulate",
+		.help = "Made-up devices, for trying things out.",
+		.type = &field_mapping,
+		.flags = FIELD_SOURCE,
+		.fields = simulate_fields,
+		.offset = offsetof(struct config_class, simulate),
+	},
+	{
+		.key = "v4l2loopback",
+		.help = "Virtual cameras that kudev makes and owns.",
+		.type = &field_reserved,
+		.flags = FIELD_SOURCE,
+	},
+	{
+		.key = "match",
+		.help = "Devices that udev knows by these conditions.",
+		.type = &field_reserved,
+		.flags = FIELD_SOURCE,
+	},
+	{
+		.key = "share",
+		.help = "How many containers may hold one device at once.",
+		.type = &field_unsigned,
+		.min = 1,
+		.max = COUNT_MAX,
+		.fallback = "1",
+		.offset = offsetof(struct config_class, share),
+	},
+	{
+		.key = "mountPath",
+		.help = "Where it appears in the container; a trailing / keeps the name.",
+		.type = &type_mount_path,
+		.offset = offsetof(struct config_class, mount_path),
+	},
+	{
+		.key = "permissions",
+		.help = "What a container may do with it: some of r, w and m (mknod).",
+		.type = &field_string,
+		.check = permissions_check,
+		.fallback = "rw",
+		.offset = offsetof(struct config_class, permissions),
+	},
+	{
+		.key = "env",
+		.help = "Environment variables for the container; values are templates.",
+		.type = &type_pairs,
+		.max = PAIRS_MAX,
+		.check = env_name_check,
+		.item = &pair_item,
+		.offset = offsetof(struct config_class, env),
+		.count_offset = offsetof(struct config_class, env_count),
+	},
+	{
+		.key = "annotations",
+		.help = "Annotations for the container runtime; values are templates.",
+		.type = &type_pairs,
+		.max = PAIRS_MAX,
+		.check = annotation_key_check,
+		.item = &pair_item,
+		.offset = offsetof(struct config_class, annotations),
+		.count_offset = offsetof(struct config_class, annotation_count),
+	},
+	{
+		.key = "mounts",
+		.help = "Files and directories that every container of the class gets.",
+		.type = &field_list,
+		.max = MOUNTS_MAX,
+		.item = &mount_item,
+		.item_size = sizeof(struct config_mount),
+		.offset = offsetof(struct config_class, mounts),
+		.count_offset = offsetof(struct config_class, mount_count),
+	},
+	{
+		.key = "preferred",
+		.help = "Which devices to choose for a container that gets several.",
+		.type = &field_choice,
+		.choices = config_preferred_names,
+		.fallback = "none",
+		.offset = offsetof(struct config_class, preferred),
+	},
+	{
+		.key = "identity",
+		.help = "What makes a device the same one after it was re-plugged.",
+		.type = &field_reserved,
+	},
+	{
+		.key = "health",
+		.help = "When a device is healthy.",
+		.type = &field_reserved,
+	},
+	{
+		.key = "cdi",
+		.help = "Hand the device out as a CDI name as well.",
+		.type = &field_reserved,
+	},
+	{0},
+};
+
+static const struct field class_item = {
+	.key = "classes",
+	.type = &field_mapping,
+	.fields = class_fields,
+	.finish = class_finish,
+};
+
+const struct field native_fields[] = {
+	{
+		.key = "domain",
+		.help = "The prefix of resource names.",
+		.type = &field_string,
+		.check = domain_name_check,
+		.fallback = CONFIG_DOMAIN,
+		.offset = offsetof(struct config, domain),
+	},
+	{
+		.key = "pluginDirectory",
+		.help = "Where the kubelet looks for the sockets of device plugins.",
+		.type = &value_plugin_directory,
+		.fallback = CONFIG_PLUGIN_DIRECTORY,
+		.offset = offsetof(struct config, plugin_directory),
+	},
+	{
+		.key = "listen",
+		.help = "The address for health, metrics and status; none turns it off.",
+		.type = &value_listen,
+		.fallback = CONFIG_LISTEN,
+		.offset = offsetof(struct config, listen),
+	},
+	{
+		.key = "logLevel",
+		.help = "The least important lines that are logged.",
+		.type = &value_log_level,
+		.choices = value_log_levels,
+		.fallback = "info",
+		.offset = offsetof(struct config, log_level),
+	},
+	{
+		.key = "logFormat",
+		.help = "The shape of the log lines.",
+		.type = &value_log_format,
+		.choices = value_log_formats,
+		.fallback = "json",
+		.offset = offsetof(struct config, log_format),
+	},
+	{
+		.key = "classes",
+		.help = "The device classes; each becomes a resource.",
+		.type = &field_list,
+		.min = 1,
+		.max = NATIVE_CLASSES_MAX,
+		.item = &class_item,
+		.item_size = sizeof(struct config_class),
+		.offset = offsetof(struct config, classes),
+		.count_offset = offsetof(struct config, class_count),
+	},
+	{0},
+};
