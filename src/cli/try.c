@@ -165,11 +165,17 @@ static void show(struct try *try)
 	allocate_each(try);
 }
 
-static const char *health_in(const V1beta1__ListAndWatchResponse *list, const char *id)
+/* The health that a device had; lists keep their order, so it is nearly always at index. */
+static const char *health_before(const V1beta1__ListAndWatchResponse *previous,
+				 size_t index, const char *id)
 {
-	for (size_t i = 0; list && i < list->n_devices; i++) {
-		if (strcmp(list->devices[i]->id, id) == 0)
-			return list->devices[i]->health;
+	if (!previous)
+		return "new";
+	if (index < previous->n_devices && strcmp(previous->devices[index]->id, id) == 0)
+		return previous->devices[index]->health;
+	for (size_t i = 0; i < previous->n_devices; i++) {
+		if (strcmp(previous->devices[i]->id, id) == 0)
+			return previous->devices[i]->health;
 	}
 	return "new";
 }
@@ -185,7 +191,7 @@ static void print_changes(const struct standin_resource *resource,
 	strftime(now, sizeof(now), "%H:%M:%S", &local);
 	for (size_t i = 0; i < resource->list->n_devices; i++) {
 		const V1beta1__Device *device = resource->list->devices[i];
-		const char *before = health_in(previous, device->id);
+		const char *before = health_before(previous, i, device->id);
 
 		if (strcmp(before, device->health) != 0)
 			printf("%s  %s  %s: %s, was %s\n", now, resource->name,
