@@ -55,20 +55,23 @@ static void collect_warnings(const struct finding *finding, struct strings *ret)
 	const char *name = class->config->name;
 
 	if (finding->error.code)
-		strings_take(ret, mem_printf("class %s: %s", name,
+		strings_take(ret, mem_printf("warning: class %s: %s", name,
 					     error_message(&finding->error)));
 	if (class->refused > 0)
-		strings_take(ret,
-			     mem_printf("class %s: %zu devices more than a list of 4 MiB "
-					"holds; the kubelet takes no larger one",
-					name, class->refused));
+		strings_take(
+			ret,
+			mem_printf(
+				"warning: class %s: %zu devices more than a list of 4 MiB "
+				"holds; the kubelet takes no larger one",
+				name, class->refused));
 	if (shares_container_path(class))
 		strings_take(
 			ret,
-			mem_printf("class %s: all devices have the same path in the "
-				   "container; one that asks for two would see only "
-				   "the first (use {index}, or end mountPath with /)",
-				   name));
+			mem_printf(
+				"warning: class %s: all devices have the same path in the "
+				"container; one that asks for two would see only "
+				"the first (use {index}, or end mountPath with /)",
+				name));
 }
 
 static void print_nodes(const struct inventory_class *class, const struct device *device)
@@ -150,7 +153,7 @@ static void print_findings(const struct finding *findings, size_t count,
 		devices += findings[i].class->count;
 	}
 	for (size_t i = 0; i < warnings->count; i++)
-		printf("warning: %s\n", warnings->items[i]);
+		printf("%s\n", warnings->items[i]);
 	printf("The configuration is valid: %zu class%s, %zu device%s here now.\n", count,
 	       count == 1 ? "" : "es", devices, devices == 1 ? "" : "s");
 }
@@ -249,22 +252,21 @@ static void print_json(const struct finding *findings, size_t count,
 }
 
 static int print(const struct options *options, const struct finding *findings,
-		 size_t count)
+		 size_t count, struct strings *warnings)
 {
-	KUDEV_AUTO_STRINGS struct strings warnings = {0};
 	int status = EXIT_OK;
 
 	for (size_t i = 0; i < count; i++) {
-		collect_warnings(&findings[i], &warnings);
+		collect_warnings(&findings[i], warnings);
 		if (findings[i].error.code || findings[i].class->refused > 0)
 			status = EXIT_FAILED;
 	}
 	switch (options->output) {
 	case OUTPUT_TABLE:
-		print_findings(findings, count, &warnings);
+		print_findings(findings, count, warnings);
 		break;
 	case OUTPUT_JSON:
-		print_json(findings, count, &warnings);
+		print_json(findings, count, warnings);
 		break;
 	}
 	return status;
@@ -274,17 +276,18 @@ int cli_check(const struct options *options)
 {
 	KUDEV_AUTO(config_free) struct config *config = NULL;
 	KUDEV_AUTO(inventory_free) struct inventory *inventory = NULL;
+	KUDEV_AUTO_STRINGS struct strings warnings = {0};
 	struct finding *findings;
 	int status;
 
-	if (!cli_load_config(options, &config))
+	if (!cli_load_config(options, &config, &warnings))
 		return EXIT_USAGE;
 	log_setup(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
 	inventory = inventory_new(config);
 	findings = mem_zero(config->class_count * sizeof(*findings));
 	for (size_t i = 0; i < config->class_count; i++)
 		look(&findings[i], inventory, i, config->root);
-	status = print(options, findings, config->class_count);
+	status = print(options, findings, config->class_count, &warnings);
 	for (size_t i = 0; i < config->class_count; i++) {
 		scan_clear(&findings[i].scan);
 		source_free(findings[i].source);

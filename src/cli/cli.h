@@ -4,6 +4,7 @@
 
 /* The subcommands: each is a function from options to an exit status. Thread: the main one. */
 
+#include "base/strings.h"
 #include "config/config.h"
 
 struct options;
@@ -19,10 +20,14 @@ int cli_check(const struct options *options);
 int cli_try(const struct options *options);
 
 /*
- * Reads the configuration that the options and the environment ask for, and prints what is
- * wrong with it on standard error, all of it. The caller owns the result. False if there is
- * an error.
+ * Reads the configuration that the options and the environment ask for. What is wrong with
+ * it goes to standard error, all of it; if it is no more than warnings, to ret_warnings
+ * instead, unless that is NULL. The caller owns the result. False if there is an error.
  */
-bool cli_load_config(const struct options *options, struct config **ret);
+bool cli_load_config(const struct options *options, struct config **ret,
+		     struct strings *ret_warnings);
+
+/* Lets this process open as many files as it may. */
+void cli_raise_limits(void);
 
 #endif

@@ -19,24 +19,6 @@ struct run {
 	bool stopping;
 };
 
-bool cli_load_config(const struct options *options, struct config **ret)
-{
-	KUDEV_AUTO_DIAGNOSTICS struct diagnostics diagnostics = {0};
-	struct settings environment = {0};
-	const char *device_slot = NULL;
-	bool ok;
-
-	settings_from_environment(getenv, &device_slot, &environment, &diagnostics);
-	ok = config_load(&options->settings, &environment, getenv("NODE_NAME"), ret,
-			 &diagnostics) == 0;
-	if (diagnostics.count > 0) {
-		KUDEV_AUTO_FREE char *text = diagnostics_text(&diagnostics);
-
-		fputs(text, stderr);
-	}
-	return ok;
-}
-
 static void on_stopped(void *data)
 {
 	struct run *run = data;
@@ -94,9 +76,10 @@ int cli_run(const struct options *options)
 	KUDEV_AUTO(loop_free) struct loop *loop = NULL;
 	KUDEV_AUTO_ERROR struct error err = {0};
 
-	if (!cli_load_config(options, &config))
+	if (!cli_load_config(options, &config, NULL))
 		return EXIT_USAGE;
 	log_setup(config->log_level, config->log_format);
+	cli_raise_limits();
 	if (loop_new(&loop, &err) < 0) {
 		log_error("cannot start", LOG_STR("error", error_message(&err)));
 		return EXIT_FAILED;

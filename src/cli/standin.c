@@ -53,9 +53,9 @@ static struct rpc_request *call(struct standin_resource *resource, const char *m
 				const ProtobufCMessage *content, int64_t timeout_ms,
 				const struct rpc_request_callbacks *callbacks)
 {
-	KUDEV_AUTO(rpc_message_unref)
-	struct rpc_message *message = rpc_message_new(content);
+	KUDEV_AUTO(rpc_message_unref) struct rpc_message *message = NULL;
 
+	message = rpc_message_new(content);
 	return rpc_request_new(resource->connection, method, message, timeout_ms,
 			       callbacks, resource);
 }

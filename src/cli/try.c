@@ -318,13 +318,14 @@ int cli_try(const struct options *options)
 	char directory[] = "/tmp/kudev-try-XXXXXX";
 	int status;
 
-	if (!cli_load_config(options, &config))
+	if (!cli_load_config(options, &config, NULL))
 		return EXIT_USAGE;
 	if (!mkdtemp(directory)) {
 		fprintf(stderr, "kudev: cannot create a directory in /tmp: %s\n",
 			strerror(errno));
 		return EXIT_FAILED;
 	}
+	cli_raise_limits();
 	printf("kubelet stand-in in %s\n\n", directory);
 	status = try_in(options, config, directory);
 	remove_directory(directory);

@@ -365,10 +365,10 @@ int allocate(const struct inventory_class *class, const V1beta1__AllocateRequest
 	     time_t now, struct allocation **ret, const char **ret_refused,
 	     struct error *err)
 {
-	KUDEV_AUTO(allocation_free)
-	struct allocation *allocation = mem_zero(sizeof(*allocation));
+	KUDEV_AUTO(allocation_free) struct allocation *allocation = NULL;
 	int r = 0;
 
+	allocation = mem_zero(sizeof(*allocation));
 	allocation->response = mem_alloc(sizeof(*allocation->response));
 	v1beta1__allocate_response__init(allocation->response);
 	allocation->response->container_responses =

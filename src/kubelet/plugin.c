@@ -13,6 +13,8 @@
 #define COALESCE_MS 1
 /* How soon a list that has not changed is sent again after it proved wrong. */
 #define REFRESH_MS 20
+/* In one request; the kubelet sends one. */
+#define MAX_CONTAINERS 1024
 
 struct stream {
 	struct plugin *plugin;
@@ -181,16 +183,29 @@ bool plugin_prefers(const struct plugin *plugin)
 	return plugin->class->config->preferred != CONFIG_PREFERRED_NONE;
 }
 
-static void reply(struct rpc_call *call, const ProtobufCMessage *content)
+/* Returns whether the answer went out. */
+static bool reply(struct rpc_call *call, const ProtobufCMessage *content)
 {
-	KUDEV_AUTO(rpc_message_unref)
-	struct rpc_message *message = rpc_message_new(content);
+	KUDEV_AUTO(rpc_message_unref) struct rpc_message *message = NULL;
 
-	if (rpc_message_size(message) > RPC_MAX_MESSAGE_SIZE)
+	message = rpc_message_new(content);
+	if (rpc_message_size(message) > RPC_MAX_MESSAGE_SIZE) {
 		rpc_call_fail(call, RPC_RESOURCE_EXHAUSTED,
 			      "the answer is larger than the 4 MiB that a kubelet takes");
-	else
-		rpc_call_reply(call, message);
+		return false;
+	}
+	rpc_call_reply(call, message);
+	return true;
+}
+
+/* Refuses what no kubelet asks, before it costs anything. */
+static bool has_sane_size(struct rpc_call *call, size_t container_count)
+{
+	if (container_count <= MAX_CONTAINERS)
+		return true;
+	rpc_call_fail(call, RPC_RESOURCE_EXHAUSTED,
+		      "the request is for more containers than a pod can have");
+	return false;
 }
 
 static void handle_options(struct rpc_call *call, const void *bytes, size_t size,
@@ -211,30 +226,36 @@ static void fail_broken(struct rpc_call *call)
 		      "the request is not a well-formed message of this method");
 }
 
+static void answer_preferred(const struct plugin *plugin, struct rpc_call *call,
+			     const V1beta1__PreferredAllocationRequest *request)
+{
+	V1beta1__PreferredAllocationResponse *response;
+
+	if (!has_sane_size(call, request->n_container_requests))
+		return;
+	response = preferred_answer(plugin->class, request);
+	reply(call, &response->base);
+	v1beta1__preferred_allocation_response__free_unpacked(response, NULL);
+}
+
 static void handle_preferred(struct rpc_call *call, const void *bytes, size_t size,
 			     void *data)
 {
-	const struct plugin *plugin = data;
-	V1beta1__PreferredAllocationResponse *response;
-	ProtobufCMessage *request;
+	V1beta1__PreferredAllocationRequest *request;
 
-	if (!plugin_prefers(plugin)) {
+	if (!plugin_prefers(data)) {
 		rpc_call_fail(call, RPC_UNIMPLEMENTED,
 			      "this resource has no preferred allocation");
 		return;
 	}
-	request = rpc_message_decode(&v1beta1__preferred_allocation_request__descriptor,
-				     bytes, size);
+	request = (void *)rpc_message_decode(
+		&v1beta1__preferred_allocation_request__descriptor, bytes, size);
 	if (!request) {
 		fail_broken(call);
 		return;
 	}
-	response = preferred_answer(
-		plugin->class,
-		(const V1beta1__PreferredAllocationRequest *)(void *)request);
-	reply(call, &response->base);
-	v1beta1__preferred_allocation_response__free_unpacked(response, NULL);
-	protobuf_c_message_free_unpacked(request, NULL);
+	answer_preferred(data, call, request);
+	v1beta1__preferred_allocation_request__free_unpacked(request, NULL);
 }
 
 /* The nodes may be gone already although nobody has told us yet. */
@@ -276,13 +297,26 @@ static void refuse(struct plugin *plugin, struct rpc_call *call, const char *dev
 	refresh_list(plugin);
 }
 
-static void handle_allocate(struct rpc_call *call, const void *bytes, size_t size,
-			    void *data)
+static void answer_allocate(struct plugin *plugin, struct rpc_call *call,
+			    const V1beta1__AllocateRequest *request)
 {
-	struct plugin *plugin = data;
 	KUDEV_AUTO_ERROR struct error err = {0};
 	KUDEV_AUTO(allocation_free) struct allocation *allocation = NULL;
 	const char *refused = NULL;
+
+	if (!has_sane_size(call, request->n_container_requests))
+		return;
+	for (size_t i = 0; i < request->n_container_requests; i++)
+		verify_devices(plugin, request->container_requests[i]);
+	if (allocate(plugin->class, request, time(NULL), &allocation, &refused, &err) < 0)
+		refuse(plugin, call, refused, &err);
+	else if (reply(call, &allocation->response->base))
+		log_grants(plugin, allocation);
+}
+
+static void handle_allocate(struct rpc_call *call, const void *bytes, size_t size,
+			    void *data)
+{
 	V1beta1__AllocateRequest *request = (void *)rpc_message_decode(
 		&v1beta1__allocate_request__descriptor, bytes, size);
 
@@ -290,15 +324,7 @@ static void handle_allocate(struct rpc_call *call, const void *bytes, size_t siz
 		fail_broken(call);
 		return;
 	}
-	for (size_t i = 0; i < request->n_container_requests; i++)
-		verify_devices(plugin, request->container_requests[i]);
-	if (allocate(plugin->class, request, time(NULL), &allocation, &refused, &err) <
-	    0) {
-		refuse(plugin, call, refused, &err);
-	} else {
-		reply(call, &allocation->response->base);
-		log_grants(plugin, allocation);
-	}
+	answer_allocate(data, call, request);
 	v1beta1__allocate_request__free_unpacked(request, NULL);
 }
 

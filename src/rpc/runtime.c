@@ -1,11 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
+#include <errno.h>
 #include <grpc/support/log.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
 
 #include "rpc/internal.h"
+
+/*
+ * The core hands tags from thread to thread in order, but it is not built with
+ * ThreadSanitizer, which therefore has to be told.
+ */
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#define TSAN_RELEASE(address) __tsan_release(address)
+#define TSAN_ACQUIRE(address) __tsan_acquire(address)
+#else
+#define TSAN_RELEASE(address) ((void)(address))
+#define TSAN_ACQUIRE(address) ((void)(address))
+#endif
+
+/* The core ends the process when it can't open the few descriptors that it needs at start. */
+#define MIN_DESCRIPTORS 64
 
 /* The pump only copies an event into an object; measured with room to spare. */
 #define PUMP_STACK_SIZE (256U * 1024)
@@ -32,6 +51,7 @@ void *rpc_op_start(struct rpc *rpc, struct rpc_op *op,
 	op->rpc = rpc;
 	op->done = done;
 	rpc->pending++;
+	TSAN_RELEASE(op);
 	return op;
 }
 
@@ -45,18 +65,31 @@ void rpc_batch_start(grpc_call *call, const grpc_op *ops, size_t count, void *ta
 
 static void *run_pump(void *data)
 {
+	static const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
 	struct rpc *rpc = data;
+	grpc_event event;
 
-	for (;;) {
-		grpc_event event = grpc_completion_queue_next(
+	do {
+		struct rpc_op *op;
+
+		event = grpc_completion_queue_next(
 			rpc->completions, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-		struct rpc_op *op = event.tag;
-
-		if (event.type == GRPC_QUEUE_SHUTDOWN)
-			return NULL;
-		op->ok = event.success;
-		loop_post(rpc->loop, &op->work);
-	}
+		switch (event.type) {
+		case GRPC_OP_COMPLETE:
+			op = event.tag;
+			TSAN_ACQUIRE(op);
+			op->ok = event.success;
+			loop_post(rpc->loop, &op->work);
+			break;
+		case GRPC_QUEUE_TIMEOUT:
+			/* Could not poll, for want of descriptors: it may be over soon. */
+			nanosleep(&pause, NULL);
+			break;
+		case GRPC_QUEUE_SHUTDOWN:
+			break;
+		}
+	} while (event.type != GRPC_QUEUE_SHUTDOWN);
+	return NULL;
 }
 
 static void drop_core_log(gpr_log_func_args *args)
@@ -97,9 +130,17 @@ static void destroy_core(struct rpc *rpc)
 
 int rpc_new(struct loop *loop, struct rpc **ret, struct error *err)
 {
-	struct rpc *rpc = mem_zero(sizeof(*rpc));
+	struct rlimit descriptors;
+	struct rpc *rpc;
 	int r;
 
+	if (getrlimit(RLIMIT_NOFILE, &descriptors) == 0 &&
+	    descriptors.rlim_cur < MIN_DESCRIPTORS)
+		return error_set(
+			err, EMFILE,
+			"the limit of open files is %llu, at least %d are needed",
+			(unsigned long long)descriptors.rlim_cur, MIN_DESCRIPTORS);
+	rpc = mem_zero(sizeof(*rpc));
 	rpc->loop = loop;
 	/* The core writes lines of its own shape; its users set this variable to see them. */
 	if (!getenv("GRPC_VERBOSITY"))

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "cli/cli.h"
+#include "cli/options.h"
+
+bool cli_load_config(const struct options *options, struct config **ret,
+		     struct strings *ret_warnings)
+{
+	KUDEV_AUTO_DIAGNOSTICS struct diagnostics diagnostics = {0};
+	struct settings environment = {0};
+	const char *device_slot = NULL;
+	bool ok;
+
+	settings_from_environment(getenv, &device_slot, &environment, &diagnostics);
+	ok = config_load(&options->settings, &environment, getenv("NODE_NAME"), ret,
+			 &diagnostics) == 0;
+	if (ok && ret_warnings) {
+		for (size_t i = 0; i < diagnostics.count; i++)
+			strings_take(ret_warnings,
+				     diagnostic_text(&diagnostics.items[i]));
+	} else if (diagnostics.count > 0) {
+		KUDEV_AUTO_FREE char *text = diagnostics_text(&diagnostics);
+
+		fputs(text, stderr);
+	}
+	return ok;
+}
+
+void cli_raise_limits(void)
+{
+	struct rlimit files;
+
+	/* Nothing here uses select(2), for which the soft limit is kept low by default. */
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
