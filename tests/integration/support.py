@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting for things, and what the operating system knows about a process."""
+
+import os
+import time
+from pathlib import Path
+
+# A sanitizer build is several times slower: limits of time grow with it.
+SLOWNESS = float(os.environ.get("KUDEV_TEST_SLOWNESS", "1"))
+# With one, freed memory is kept aside and says nothing about growth.
+SANITIZED = os.environ.get("KUDEV_SANITIZERS", "no") != "no"
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def limit(seconds: float) -> float:
+    return seconds * SLOWNESS
+
+
+def wait_until(condition, seconds: float = 5.0, what=""):
+    """Waits until condition() is true and returns its value; what may be callable."""
+    deadline = time.monotonic() + limit(seconds)
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            text = what() if callable(what) else what
+            raise AssertionError(f"not within {limit(seconds):.1f} s: {text}")
+        time.sleep(0.005)
+
+
+def holds_for(condition, seconds: float, what=""):
+    """Watches that condition() stays true. The only way to see that nothing happens."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not condition():
+            text = what() if callable(what) else what
+            raise AssertionError(f"did not hold for {seconds:.1f} s: {text}")
+        time.sleep(0.02)
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of all threads, to the nanosecond (/proc/PID/stat only counts ticks)."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            total += int((task / "schedstat").read_text().split()[0])
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # that thread is gone
+    return total / 1e9
+
+
+def resident_kilobytes(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise ProcessLookupError(pid)
+
+
+def open_files(pid: int) -> list[str]:
+    names = []
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            names.append(os.readlink(entry))
+        except FileNotFoundError:
+            pass
+    return names
