@@ -54,28 +54,22 @@ static void format_now(char text[static 32])
 
 static struct json_object *field_value(const struct log_field *field)
 {
-	struct json_object *list;
-
 	switch (field->type) {
 	case LOG_FIELD_END:
 		break;
 	case LOG_FIELD_STRING:
 		return json_object_new_string(field->value.string);
 	case LOG_FIELD_INTEGER:
+	case LOG_FIELD_COUNT:
 		return json_object_new_int64(field->value.integer);
-	case LOG_FIELD_STRINGS:
-		list = json_object_new_array();
-		for (size_t i = 0; i < field->count; i++)
-			json_object_array_add(
-				list, json_object_new_string(field->value.strings[i]));
-		return list;
 	}
 	return NULL;
 }
 
 static bool field_is_unset(const struct log_field *field)
 {
-	return field->type == LOG_FIELD_STRING && !field->value.string;
+	return (field->type == LOG_FIELD_STRING && !field->value.string) ||
+	       (field->type == LOG_FIELD_COUNT && field->value.integer == 0);
 }
 
 static const char *json_text(struct json_object *value)
@@ -199,18 +193,28 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-bool log_limit_due(struct log_limit *limit, int64_t interval_ms, uint64_t *ret_suppressed)
+bool log_limit_burst(struct log_limit *limit, unsigned burst, int64_t interval_ms,
+		     uint64_t *ret_suppressed)
 {
 	int64_t now = now_ms();
 
-	if (limit->last_ms && now - limit->last_ms < interval_ms) {
+	if (!limit->start_ms || now - limit->start_ms >= interval_ms) {
+		limit->start_ms = now;
+		limit->written = 0;
+	}
+	if (limit->written >= burst) {
 		limit->suppressed++;
 		return false;
 	}
+	limit->written++;
 	*ret_suppressed = limit->suppressed;
-	limit->last_ms = now;
 	limit->suppressed = 0;
 	return true;
+}
+
+bool log_limit_due(struct log_limit *limit, int64_t interval_ms, uint64_t *ret_suppressed)
+{
+	return log_limit_burst(limit, 1, interval_ms, ret_suppressed);
 }
 
 int log_level_parse(const char *text, enum log_level *ret)

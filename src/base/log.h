@@ -34,7 +34,7 @@ enum log_field_type {
 	LOG_FIELD_END,
 	LOG_FIELD_STRING,
 	LOG_FIELD_INTEGER,
-	LOG_FIELD_STRINGS,
+	LOG_FIELD_COUNT, /* an integer that is left out if it is 0 */
 };
 
 struct log_field {
@@ -43,9 +43,7 @@ struct log_field {
 	union {
 		const char *string; /* NULL: the field is left out */
 		int64_t integer;
-		const char *const *strings;
 	} value;
-	size_t count; /* of strings */
 };
 
 #define LOG_STR(name, text)  \
@@ -55,11 +53,10 @@ struct log_field {
 	((struct log_field){.type = LOG_FIELD_INTEGER, \
 			    .key = (name),             \
 			    .value.integer = (int64_t)(number)})
-#define LOG_STRS(name, texts, number)                  \
-	((struct log_field){.type = LOG_FIELD_STRINGS, \
-			    .key = (name),             \
-			    .value.strings = (texts),  \
-			    .count = (number)})
+#define LOG_COUNT(name, number)                      \
+	((struct log_field){.type = LOG_FIELD_COUNT, \
+			    .key = (name),           \
+			    .value.integer = (int64_t)(number)})
 
 #define log_debug(message, ...) LOG_AT(LOG_LEVEL_DEBUG, message, __VA_ARGS__)
 #define log_info(message, ...) LOG_AT(LOG_LEVEL_INFO, message, __VA_ARGS__)
@@ -79,15 +76,19 @@ bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 
 /*
- * For a fault that can repeat for ever: true when the line is due, at most once per
- * interval_ms; ret_suppressed then tells how many were not written since. Zero-initialise
- * one limit per fault.
+ * For what can repeat for ever: true when a line is due, at most burst times per
+ * interval_ms; ret_suppressed then tells how many were not written since the last one.
+ * Zero-initialise one limit per fault.
  */
 struct log_limit {
-	int64_t last_ms; /* CLOCK_MONOTONIC; 0: never */
+	int64_t start_ms; /* of the interval; CLOCK_MONOTONIC; 0: none yet */
+	unsigned written; /* in the interval */
 	uint64_t suppressed;
 };
 
+bool log_limit_burst(struct log_limit *limit, unsigned burst, int64_t interval_ms,
+		     uint64_t *ret_suppressed);
+/* The same with a burst of one. */
 bool log_limit_due(struct log_limit *limit, int64_t interval_ms,
 		   uint64_t *ret_suppressed);
 

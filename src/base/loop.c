@@ -4,10 +4,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/loop.h"
+
+#define MIN_DESCRIPTORS 64
 
 struct loop {
 	struct event_base *base;
@@ -117,13 +120,29 @@ static struct event_base *base_create(void)
 	return base;
 }
 
+/* libevent and the gRPC core end the process when they can't open what they need at start. */
+static int check_descriptors(struct error *err)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= MIN_DESCRIPTORS)
+		return 0;
+	return error_set(err, EMFILE,
+			 "too few open files are allowed, %llu; raise the limit to %d or "
+			 "more (ulimit -n, LimitNOFILE=)",
+			 (unsigned long long)files.rlim_cur, MIN_DESCRIPTORS);
+}
+
 int loop_new(struct loop **ret, struct error *err)
 {
 	KUDEV_AUTO(loop_free) struct loop *loop = mem_zero(sizeof(*loop));
+	int r = check_descriptors(err);
 
 	loop->wake_fd = -1;
 	loop->last = &loop->first;
 	pthread_mutex_init(&loop->lock, NULL);
+	if (r < 0)
+		return r;
 	loop->base = base_create();
 	if (!loop->base)
 		return error_set_errno(err, errno ? errno : EMFILE,

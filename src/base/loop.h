@@ -21,6 +21,7 @@ struct loop_signal;
 
 typedef void (*loop_callback)(void *data);
 
+/* The error says what to do if there are not enough descriptors to start with. */
 int loop_new(struct loop **ret, struct error *err);
 
 /* Everything made from the loop must be gone by then; posted work is dropped. */

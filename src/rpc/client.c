@@ -52,7 +52,7 @@ static int connect_socket(const char *path, struct error *err)
 int rpc_connect(struct rpc *rpc, const char *path, struct rpc_connection **ret,
 		struct error *err)
 {
-	/* As the kubelet does; the core would use the target, which is a path. */
+	/* As the kubelet does; for a connected descriptor the core has no name of its own. */
 	grpc_arg args[] = {
 		{.type = GRPC_ARG_STRING,
 		 .key = (char *)GRPC_ARG_DEFAULT_AUTHORITY,

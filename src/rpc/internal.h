@@ -7,6 +7,7 @@
 #include <grpc/byte_buffer.h>
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc.h>
+#include <pthread.h>
 
 #include "rpc/rpc.h"
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
-#include <errno.h>
 #include <grpc/support/log.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "rpc/internal.h"
@@ -22,9 +20,6 @@
 #define TSAN_RELEASE(address) ((void)(address))
 #define TSAN_ACQUIRE(address) ((void)(address))
 #endif
-
-/* The core ends the process when it can't open the few descriptors that it needs at start. */
-#define MIN_DESCRIPTORS 64
 
 /* The pump only copies an event into an object; measured with room to spare. */
 #define PUMP_STACK_SIZE (256U * 1024)
@@ -130,17 +125,9 @@ static void destroy_core(struct rpc *rpc)
 
 int rpc_new(struct loop *loop, struct rpc **ret, struct error *err)
 {
-	struct rlimit descriptors;
-	struct rpc *rpc;
+	struct rpc *rpc = mem_zero(sizeof(*rpc));
 	int r;
 
-	if (getrlimit(RLIMIT_NOFILE, &descriptors) == 0 &&
-	    descriptors.rlim_cur < MIN_DESCRIPTORS)
-		return error_set(
-			err, EMFILE,
-			"the limit of open files is %llu, at least %d are needed",
-			(unsigned long long)descriptors.rlim_cur, MIN_DESCRIPTORS);
-	rpc = mem_zero(sizeof(*rpc));
 	rpc->loop = loop;
 	/* The core writes lines of its own shape; its users set this variable to see them. */
 	if (!getenv("GRPC_VERBOSITY"))
