@@ -39,6 +39,15 @@ void unit_list_clear(struct unit_list *list)
 	memset(list, 0, sizeof(*list));
 }
 
+const struct unit_node *unit_main_node(const struct unit *unit)
+{
+	for (size_t i = 0; i < unit->node_count; i++) {
+		if (unit->nodes[i].type == NODE_DEVICE)
+			return &unit->nodes[i];
+	}
+	return &unit->nodes[0];
+}
+
 bool unit_same_nodes(const struct unit *a, const struct unit *b)
 {
 	if (a->node_count != b->node_count)

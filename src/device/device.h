@@ -35,6 +35,7 @@ struct node_identity {
 struct unit_node {
 	enum node_type type;
 	char *host_path;
+	const char *root; /* below which the path is looked up; owned by the source */
 	const struct template
 		*mount_path;	 /* owned by the class or source; NULL: host_path */
 	const char *permissions; /* owned by the configuration; of NODE_DEVICE */
@@ -60,6 +61,9 @@ struct unit_list {
 struct unit *unit_list_add(struct unit_list *list, char *id, size_t node_count);
 void unit_list_clear(struct unit_list *list);
 void unit_clear(struct unit *unit);
+
+/* The node that stands for the unit: its first device node, else its first. */
+const struct unit_node *unit_main_node(const struct unit *unit);
 
 /* Whether two units consist of the same nodes in the same order. */
 bool unit_same_nodes(const struct unit *a, const struct unit *b);

@@ -6,14 +6,15 @@
 #include "base/util.h"
 #include "device/inventory.h"
 
-/* Of the changes in one report so many are logged singly; the rest is in the summary. */
-#define MAX_CHANGES_LOGGED 20
+/* Of what a class has to say so many lines are written in so much time. */
+#define LOG_BURST 20
+#define LOG_INTERVAL_MS 10000
 
-/* Who has a node. Classes that share their nodes make no claims. */
+/* Who has a node: one class, or several that all share. */
 struct claim {
 	struct node_identity node;
-	struct inventory_class *holder;
-	size_t units; /* of the holder that contain the node */
+	struct inventory_class *holder; /* the first */
+	size_t units;			/* of all holders that contain the node */
 	UT_hash_handle hh;
 };
 
@@ -21,7 +22,6 @@ struct inventory {
 	const struct config *config; /* owned by the caller */
 	struct inventory_class *classes;
 	struct claim *claims;
-	size_t changes_logged; /* by the report that is being taken in */
 };
 
 struct inventory *inventory_new(const struct config *config)
@@ -96,34 +96,37 @@ struct device *inventory_class_find(const struct inventory_class *class, const c
 	return device;
 }
 
-static void log_health(struct inventory *inventory, const struct inventory_class *class,
-		       const struct device *device)
+static void log_health(struct inventory_class *class, const struct device *device)
 {
-	if (inventory->changes_logged++ >= MAX_CHANGES_LOGGED)
+	uint64_t suppressed;
+
+	if (!log_limit_burst(&class->change_limit, LOG_BURST, LOG_INTERVAL_MS,
+			     &suppressed))
 		return;
 	LOG_AT(device->healthy ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "device health changed",
 	       LOG_STR("class", class->config->name),
 	       LOG_STR("resource", class->config->resource),
 	       LOG_STR("device_id", device->unit.id),
-	       LOG_STR("device_path", device->unit.nodes[0].host_path),
+	       LOG_STR("device_path", unit_main_node(&device->unit)->host_path),
 	       LOG_STR("from", device->healthy ? "Unhealthy" : "Healthy"),
 	       LOG_STR("to", device->healthy ? "Healthy" : "Unhealthy"),
-	       LOG_STR("reason",
-		       device->healthy ? "the device is back" : device->reason));
+	       LOG_STR("reason", device->healthy ? "the device is back" : device->reason),
+	       LOG_COUNT("suppressed", suppressed));
 }
 
-static void log_summary(const struct inventory *inventory,
-			const struct inventory_class *class)
+static void log_summary(struct inventory_class *class)
 {
-	if (inventory->changes_logged > MAX_CHANGES_LOGGED)
-		log_info("more devices changed than are logged singly",
-			 LOG_STR("class", class->config->name),
-			 LOG_INT("changed_count", inventory->changes_logged));
+	uint64_t suppressed;
+
+	if (!log_limit_burst(&class->summary_limit, LOG_BURST, LOG_INTERVAL_MS,
+			     &suppressed))
+		return;
 	log_info("devices found", LOG_STR("class", class->config->name),
 		 LOG_STR("resource", class->config->resource),
 		 LOG_INT("device_count", class->count),
 		 LOG_INT("healthy_count", class->healthy),
-		 LOG_INT("unhealthy_count", class->count - class->healthy));
+		 LOG_INT("unhealthy_count", class->count - class->healthy),
+		 LOG_COUNT("suppressed", suppressed));
 }
 
 static struct claim *find_claim(const struct inventory *inventory,
@@ -136,11 +139,15 @@ static struct claim *find_claim(const struct inventory *inventory,
 }
 
 /* Mounted files belong to nobody: a configuration file may be in many classes. */
-static bool can_be_claimed(const struct inventory_class *class,
-			   const struct unit_node *node)
+static bool can_be_claimed(const struct unit_node *node)
 {
-	return !class->config->shares_nodes && node->type == NODE_DEVICE &&
-	       node->identity.type != 0;
+	return node->type == NODE_DEVICE && node->identity.type != 0;
+}
+
+static bool may_share(const struct claim *claim, const struct inventory_class *class)
+{
+	return claim->holder == class ||
+	       (claim->holder->config->shares_nodes && class->config->shares_nodes);
 }
 
 static void claim_nodes(struct inventory *inventory, struct inventory_class *class,
@@ -149,7 +156,7 @@ static void claim_nodes(struct inventory *inventory, struct inventory_class *cla
 	for (size_t i = 0; i < unit->node_count; i++) {
 		struct claim *claim;
 
-		if (!can_be_claimed(class, &unit->nodes[i]))
+		if (!can_be_claimed(&unit->nodes[i]))
 			continue;
 		claim = find_claim(inventory, &unit->nodes[i].identity);
 		if (!claim) {
@@ -162,14 +169,12 @@ static void claim_nodes(struct inventory *inventory, struct inventory_class *cla
 	}
 }
 
-static void unclaim_nodes(struct inventory *inventory,
-			  const struct inventory_class *class, const struct unit *unit)
+static void unclaim_nodes(struct inventory *inventory, const struct unit *unit)
 {
 	for (size_t i = 0; i < unit->node_count; i++) {
 		struct claim *claim = find_claim(inventory, &unit->nodes[i].identity);
 
-		if (!claim || claim->holder != class ||
-		    !can_be_claimed(class, &unit->nodes[i]) || --claim->units > 0)
+		if (!claim || !can_be_claimed(&unit->nodes[i]) || --claim->units > 0)
 			continue;
 		HASH_DEL(inventory->claims, claim);
 		free(claim);
@@ -202,13 +207,17 @@ static void add_conflict(struct inventory_class *class, const char *host_path,
 	};
 }
 
-static void log_new_conflicts(const struct inventory_class *class,
+static void log_new_conflicts(struct inventory_class *class,
 			      const struct conflict_list *before)
 {
+	uint64_t suppressed;
+
 	for (size_t i = 0; i < class->conflicts->count; i++) {
 		const struct conflict *conflict = &class->conflicts->items[i];
 
-		if (has_conflict(before, conflict->host_path))
+		if (has_conflict(before, conflict->host_path) ||
+		    !log_limit_burst(&class->conflict_limit, LOG_BURST, LOG_INTERVAL_MS,
+				     &suppressed))
 			continue;
 		log_warn("device conflict", LOG_STR("class", class->config->name),
 			 LOG_STR("other_class", conflict->holder->name),
@@ -218,44 +227,44 @@ static void log_new_conflicts(const struct inventory_class *class,
 	}
 }
 
-/* Whether another class has one of the nodes, which is then reported. */
-static bool is_taken(struct inventory *inventory, struct inventory_class *class,
-		     const struct unit *unit)
+/* The claim of another class on one of the nodes, which is then reported; NULL: none. */
+static const struct claim *find_rival(struct inventory *inventory,
+				      struct inventory_class *class,
+				      const struct unit *unit)
 {
 	for (size_t i = 0; i < unit->node_count; i++) {
 		const struct claim *claim;
 
-		if (unit->nodes[i].type != NODE_DEVICE)
+		if (!can_be_claimed(&unit->nodes[i]))
 			continue;
 		claim = find_claim(inventory, &unit->nodes[i].identity);
-		if (claim && claim->holder != class) {
+		if (claim && !may_share(claim, class)) {
 			add_conflict(class, unit->nodes[i].host_path,
 				     claim->holder->config);
-			return true;
+			return claim;
 		}
 	}
-	return false;
+	return NULL;
 }
 
+/* reason NULL: healthy; else it is taken over. */
 static void set_health(struct inventory *inventory, struct inventory_class *class,
 		       struct device *device, char *reason)
 {
 	bool healthy = !reason;
 
-	if (device->healthy == healthy) {
-		free(reason);
-		return;
-	}
 	free(device->reason);
 	device->reason = reason;
+	if (device->healthy == healthy)
+		return;
 	device->healthy = healthy;
 	class->healthy += healthy ? 1 : (size_t)-1;
 	class->version++;
 	if (healthy)
 		claim_nodes(inventory, class, &device->unit);
 	else
-		unclaim_nodes(inventory, class, &device->unit);
-	log_health(inventory, class, device);
+		unclaim_nodes(inventory, &device->unit);
+	log_health(class, device);
 }
 
 /* A known ID: its nodes may have other names now. */
@@ -266,7 +275,7 @@ static void update_device(struct inventory *inventory, struct inventory_class *c
 
 	device->seen = true;
 	if (device->healthy)
-		unclaim_nodes(inventory, class, &old);
+		unclaim_nodes(inventory, &old);
 	/* The hash keeps a pointer to the ID, so the old string stays. */
 	device->unit = *unit;
 	device->unit.id = old.id;
@@ -305,31 +314,39 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 {
 	struct device *device = inventory_class_find(class, unit->id);
 	size_t wire_size = device_wire_size(strlen(unit->id), unit->numa_node);
+	const struct claim *rival;
 
 	/* Overlapping groups give the same unit twice: one device. */
 	if (device && device->seen)
 		return;
-	if (is_taken(inventory, class, unit))
+	rival = find_rival(inventory, class, unit);
+	if (rival && device) {
+		device->seen = true;
+		set_health(inventory, class, device,
+			   mem_printf("class %s has its node",
+				      rival->holder->config->name));
+	} else if (rival) {
 		return;
-	if (device)
+	} else if (device) {
 		update_device(inventory, class, device, unit);
-	else if (class->list_size + wire_size <= INVENTORY_LIST_MAX_SIZE)
+	} else if (class->list_size + wire_size <= INVENTORY_LIST_MAX_SIZE) {
 		add_device(inventory, class, unit, wire_size);
-	else
+	} else {
 		class->refused++;
+	}
 }
 
-static char *describe_loss(const struct inventory *inventory, const struct unit *unit)
+static char *describe_loss(const struct unit *unit)
 {
 	for (size_t i = 0; i < unit->node_count; i++) {
-		const char *path = unit->nodes[i].host_path;
+		const struct unit_node *node = &unit->nodes[i];
 		struct node_identity identity;
-		int r = node_identify(inventory->config->root, path, &identity);
+		int r = node_identify(node->root, node->host_path, &identity);
 
 		if (r == -ENOENT || r == -ENOTDIR)
-			return mem_printf("%s is gone", path);
+			return mem_printf("%s is gone", node->host_path);
 		if (r < 0)
-			return mem_printf("%s: %s", path, strerror(-r));
+			return mem_printf("%s: %s", node->host_path, strerror(-r));
 	}
 	return mem_string("the class does not match it any more");
 }
@@ -356,7 +373,6 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 
 	class->conflicts = mem_zero(sizeof(*class->conflicts));
 	class->refused = 0;
-	inventory->changes_logged = 0;
 	for (size_t i = 0; i < class->count; i++)
 		class->devices[i]->seen = false;
 	for (size_t i = 0; i < units->count; i++)
@@ -364,9 +380,9 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 	for (size_t i = 0; i < class->count; i++) {
 		struct device *device = class->devices[i];
 
-		if (!device->seen && device->healthy)
+		if (!device->seen)
 			set_health(inventory, class, device,
-				   describe_loss(inventory, &device->unit));
+				   describe_loss(&device->unit));
 	}
 	unit_list_clear(units);
 	log_new_conflicts(class, conflicts);
@@ -374,7 +390,7 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 	log_refused(class, refused);
 	if (class->version == version)
 		return;
-	log_summary(inventory, class);
+	log_summary(class);
 	if (class->on_change)
 		class->on_change(class->on_change_data);
 }
@@ -383,14 +399,12 @@ bool inventory_verify(struct inventory *inventory, struct inventory_class *class
 		      struct device *device)
 {
 	for (size_t i = 0; device->healthy && i < device->unit.node_count; i++) {
-		const char *path = device->unit.nodes[i].host_path;
+		const struct unit_node *node = &device->unit.nodes[i];
 		struct node_identity identity;
 
-		if (node_identify(inventory->config->root, path, &identity) == 0)
+		if (node_identify(node->root, node->host_path, &identity) == 0)
 			continue;
-		inventory->changes_logged = 0;
-		set_health(inventory, class, device,
-			   describe_loss(inventory, &device->unit));
+		set_health(inventory, class, device, describe_loss(&device->unit));
 		if (class->on_change)
 			class->on_change(class->on_change_data);
 	}

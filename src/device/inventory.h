@@ -31,7 +31,7 @@ struct device {
 	struct unit unit;
 	unsigned index; /* position in its class, from 0; never changes */
 	bool healthy;
-	char *reason; /* why it is not healthy; NULL if it is */
+	char *reason; /* why it is not healthy; NULL if it is, which needs none */
 	bool seen;    /* by the report that is being taken in */
 	UT_hash_handle hh;
 };
@@ -48,7 +48,7 @@ struct conflict {
 struct conflict_list {
 	struct conflict items[INVENTORY_MAX_CONFLICTS];
 	size_t count; /* of items */
-	size_t total;
+	size_t total; /* past those kept, the copies of a device count singly */
 };
 
 struct inventory;
@@ -65,6 +65,9 @@ struct inventory_class {
 	size_t list_size; /* bytes, see device_wire_size() */
 	uint64_t version; /* grows with each change that the kubelet should hear of */
 	struct conflict_list *conflicts; /* of the last report */
+	struct log_limit change_limit;
+	struct log_limit summary_limit;
+	struct log_limit conflict_limit;
 
 	struct device *by_id; /* hash */
 	loop_callback on_change;

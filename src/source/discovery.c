@@ -55,7 +55,7 @@ static void log_failure(struct place *place, const char *message, const struct e
 		log_error(message, LOG_STR("class", place->class->name),
 			  LOG_STR("resource", place->class->resource),
 			  LOG_STR("error", error_message(err)),
-			  LOG_INT("suppressed", suppressed));
+			  LOG_COUNT("suppressed", suppressed));
 }
 
 static void schedule(struct discovery *discovery)

@@ -20,7 +20,7 @@
 
 struct simulate {
 	struct source source;
-	char *directory;	     /* of the class, without the root */
+	char *directory;	     /* of the class */
 	struct template *mount_path; /* the default; used if the class gives none */
 };
 
@@ -37,16 +37,15 @@ static char *node_path(const struct simulate *simulate, unsigned index)
 static int create_node(const struct simulate *simulate, unsigned index, struct error *err)
 {
 	KUDEV_AUTO_FREE char *path = node_path(simulate, index);
-	KUDEV_AUTO_FREE char *full = mem_printf("%s%s", simulate->source.root, path);
 	KUDEV_AUTO_CLOSE int fd = -1;
 	int r;
 
-	fd = open(full, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0 && errno == EEXIST)
 		return 0;
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot create simulated device %s",
-				       full);
+				       path);
 	/* Whatever the umask: containers run as any user. */
 	r = fchmod(fd, 0666) < 0 ||
 	    dprintf(fd, "kudev simulated device\nclass: %s\nindex: %u\n",
@@ -54,15 +53,13 @@ static int create_node(const struct simulate *simulate, unsigned index, struct e
 	if (r == 0)
 		return 0;
 	r = errno;
-	(void)unlink(full);
-	return error_set_errno(err, r, "cannot write simulated device %s", full);
+	(void)unlink(path);
+	return error_set_errno(err, r, "cannot write simulated device %s", path);
 }
 
 static int create_nodes(const struct simulate *simulate, struct error *err)
 {
-	KUDEV_AUTO_FREE char *full = mem_printf("%s%s", simulate->source.root,
-						simulate->directory);
-	int r = directory_create(full, 0755, err);
+	int r = directory_create(simulate->directory, 0755, err);
 
 	for (unsigned i = 0; r == 0 && i < simulate->source.class->simulate.count; i++)
 		r = create_node(simulate, i, err);
@@ -89,9 +86,10 @@ static int simulate_open(const struct config_class *class, const char *root, boo
 	simulate->source = (struct source){
 		.ops = &source_simulate,
 		.class = class,
-		.root = root,
+		.root = "", /* made, not looked up */
 		.preview = preview,
 	};
+	(void)root;
 	simulate->directory = mem_printf("%s/%s", class->simulate.directory, class->name);
 	r = template_new("/dev/{class}{index}", config_variables,
 			 CONFIG_VARIABLES_MOUNT_PATH, &simulate->mount_path, NULL);
@@ -136,8 +134,7 @@ static int simulate_scan(struct source *source, struct scan *ret, struct error *
 	const struct simulate *simulate = simulate_of(source);
 
 	(void)err;
-	strings_take(&ret->directories,
-		     mem_printf("%s%s", source->root, simulate->directory));
+	strings_add(&ret->directories, simulate->directory);
 	for (unsigned i = 0; i < source->class->simulate.count; i++) {
 		KUDEV_AUTO_FREE char *path = node_path(simulate, i);
 

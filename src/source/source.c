@@ -53,6 +53,7 @@ void unit_node_fill(struct unit_node *node, const char *root, char *host_path,
 	*node = (struct unit_node){
 		.type = type,
 		.host_path = host_path,
+		.root = root,
 		.mount_path = mount_path,
 	};
 	/* Gone since it was found: an unknown identity claims nothing. */
