@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/strings.h"
+#include "base/text.h"
 #include "kubelet/allocate.h"
 
 /* Where something was put in the container: the kubelet drops a second one for the path. */
@@ -25,7 +26,7 @@ struct container {
 
 	struct device **devices; /* each once, by index */
 	size_t device_count;
-	struct strings paths; /* of each device's first node, in the container */
+	struct strings paths; /* of each device's main node, in the container */
 
 	/* What the templates see, besides the device at hand. */
 	const char *values[CONFIG_VARIABLE_MAX];
@@ -118,7 +119,7 @@ static void add_nodes(struct container *container, const struct device *device)
 		const struct unit_node *node = &device->unit.nodes[i];
 		char *path = allocate_container_path(container->class, device, node);
 
-		if (i == 0)
+		if (node == unit_main_node(&device->unit))
 			strings_add(&container->paths, path);
 		switch (node->type) {
 		case NODE_DEVICE:
@@ -215,6 +216,19 @@ static int by_index(const void *a, const void *b)
 	return ((*left)->index > (*right)->index) - ((*left)->index < (*right)->index);
 }
 
+/* The ID is a peer's: quoted, it can forge neither a line of the log nor a status text. */
+static int refuse_device(const char *id, const struct device *device,
+			 const struct config_class *class, struct error *err)
+{
+	KUDEV_AUTO_FREE char *quoted = text_quote(id);
+
+	if (!device)
+		return error_set(err, ENOENT, "%s has no device %s", class->resource,
+				 quoted);
+	return error_set(err, ENODEV, "device %s of %s is unhealthy: %s", quoted,
+			 class->resource, device->reason);
+}
+
 /* Finds the devices of a request, sorts them and drops repetitions. */
 static int find_devices(struct container *container,
 			const V1beta1__ContainerAllocateRequest *request,
@@ -225,18 +239,12 @@ static int find_devices(struct container *container,
 
 	for (size_t i = 0; i < request->n_devices_ids; i++) {
 		const char *id = request->devices_ids[i];
-		struct device *device = inventory_class_find(container->class, id);
 
+		devices[i] = inventory_class_find(container->class, id);
+		if (devices[i] && devices[i]->healthy)
+			continue;
 		*ret_refused = id;
-		if (!device)
-			return error_set(err, ENOENT, "%s has no device \"%.100s\"",
-					 container->class->config->resource, id);
-		if (!device->healthy)
-			return error_set(err, ENODEV,
-					 "device \"%s\" of %s is unhealthy: %s", id,
-					 container->class->config->resource,
-					 device->reason);
-		devices[i] = device;
+		return refuse_device(id, devices[i], container->class->config, err);
 	}
 	if (request->n_devices_ids > 1)
 		qsort(devices, request->n_devices_ids, sizeof(*devices), by_index);

@@ -4,8 +4,8 @@
 
 /*
  * What a container gets for the devices that the kubelet chose: nodes, mounts, environment
- * and annotations. Pure: the answer depends on the class, the request and the time given,
- * so that the same request has the same answer after a restart. Thread: the loop thread.
+ * and annotations. Pure: the answer depends on the class as the inventory knows it, the
+ * request and the time given. Thread: the loop thread.
  */
 
 #include <time.h>
@@ -16,7 +16,7 @@
 /* One device that one container was given, for the log. */
 struct grant {
 	const struct device *device; /* owned by the inventory */
-	char *container_path;	     /* of its first node */
+	char *container_path;	     /* of its main node */
 	char *env_var;		     /* NAME=value that names it; NULL: none does */
 };
 

@@ -5,6 +5,8 @@
 #include <utlist.h>
 
 #include "base/log.h"
+#include "base/text.h"
+#include "device/identity.h"
 #include "kubelet/allocate.h"
 #include "kubelet/plugin.h"
 #include "kubelet/preferred.h"
@@ -13,6 +15,9 @@
 #define COALESCE_MS 1
 /* How soon a list that has not changed is sent again after it proved wrong. */
 #define REFRESH_MS 20
+#define REFUSAL_LOG_BURST 20
+#define REFUSAL_LOG_INTERVAL_MS 10000
+#define NOTHING_SENT UINT64_MAX
 /* In one request; the kubelet sends one. */
 #define MAX_CONTAINERS 1024
 
@@ -20,7 +25,7 @@ struct stream {
 	struct plugin *plugin;
 	struct rpc_server *server;
 	struct rpc_call *call;
-	uint64_t sent; /* the generation that was sent last; 0: none */
+	uint64_t sent; /* the version of the list that was sent last, or NOTHING_SENT */
 	bool sending;
 	struct stream *prev;
 	struct stream *next;
@@ -30,10 +35,11 @@ struct plugin {
 	struct inventory *inventory;
 	struct inventory_class *class;
 	struct loop_timer *flush;
+	struct loop_timer *refresh;
 	struct stream *streams;
-	uint64_t generation;	  /* of the list that streams should have; from 1 */
 	struct rpc_message *list; /* packed; NULL: not yet */
-	uint64_t list_generation;
+	uint64_t list_version;	  /* of the class when it was packed */
+	struct log_limit refusal_limit;
 	plugin_stream_callback on_stream;
 	void *on_stream_data;
 };
@@ -81,11 +87,11 @@ static struct rpc_message *pack_list(const struct inventory_class *class)
 /* All streams share one packed list. */
 static struct rpc_message *current_list(struct plugin *plugin)
 {
-	if (plugin->list && plugin->list_generation == plugin->generation)
+	if (plugin->list && plugin->list_version == plugin->class->version)
 		return plugin->list;
 	rpc_message_unref(plugin->list);
 	plugin->list = pack_list(plugin->class);
-	plugin->list_generation = plugin->generation;
+	plugin->list_version = plugin->class->version;
 	return plugin->list;
 }
 
@@ -97,38 +103,54 @@ static void send_list(struct stream *stream)
 {
 	struct plugin *plugin = stream->plugin;
 
-	if (stream->sending || stream->sent == plugin->generation)
+	if (stream->sending || stream->sent == plugin->class->version)
 		return;
 	stream->sending = true;
-	stream->sent = plugin->generation;
+	stream->sent = plugin->class->version;
 	rpc_call_send(stream->call, current_list(plugin));
-	log_debug("list sent", LOG_STR("resource", plugin->class->config->resource),
+	log_debug("list sent", LOG_STR("class", plugin->class->config->name),
+		  LOG_STR("resource", plugin->class->config->resource),
 		  LOG_INT("device_count", plugin->class->count),
 		  LOG_INT("healthy_count", plugin->class->healthy));
 }
 
-static void on_flush(void *data)
+static void send_lists(struct plugin *plugin)
 {
-	struct plugin *plugin = data;
 	struct stream *stream;
 
-	plugin->generation++;
 	DL_FOREACH(plugin->streams, stream) {
 		send_list(stream);
 	}
+}
+
+static void on_flush(void *data)
+{
+	send_lists(data);
 }
 
 static void on_inventory_change(void *data)
 {
 	struct plugin *plugin = data;
 
-	loop_timer_set(plugin->flush, COALESCE_MS);
+	if (!loop_timer_is_set(plugin->flush))
+		loop_timer_set(plugin->flush, COALESCE_MS);
+}
+
+static void on_refresh(void *data)
+{
+	struct plugin *plugin = data;
+	struct stream *stream;
+
+	DL_FOREACH(plugin->streams, stream) {
+		stream->sent = NOTHING_SENT;
+	}
+	send_lists(plugin);
 }
 
 static void refresh_list(struct plugin *plugin)
 {
-	if (!loop_timer_is_set(plugin->flush))
-		loop_timer_set(plugin->flush, REFRESH_MS);
+	if (!loop_timer_is_set(plugin->refresh))
+		loop_timer_set(plugin->refresh, REFRESH_MS);
 }
 
 static void on_stream_sent(void *data)
@@ -147,7 +169,8 @@ static void on_stream_closed(void *data)
 
 	DL_DELETE(plugin->streams, stream);
 	free(stream);
-	log_info("stream closed", LOG_STR("resource", plugin->class->config->resource));
+	log_info("stream closed", LOG_STR("class", plugin->class->config->name),
+		 LOG_STR("resource", plugin->class->config->resource));
 	if (plugin->on_stream)
 		plugin->on_stream(server, false, plugin->on_stream_data);
 }
@@ -168,9 +191,11 @@ static void handle_list_and_watch(struct rpc_call *call, const void *bytes, size
 	stream->plugin = plugin;
 	stream->server = rpc_call_server(call);
 	stream->call = call;
+	stream->sent = NOTHING_SENT;
 	DL_APPEND(plugin->streams, stream);
 	rpc_call_stream(call, &stream_callbacks, stream);
-	log_info("stream opened", LOG_STR("resource", plugin->class->config->resource),
+	log_info("stream opened", LOG_STR("class", plugin->class->config->name),
+		 LOG_STR("resource", plugin->class->config->resource),
 		 LOG_INT("device_count", plugin->class->count),
 		 LOG_INT("healthy_count", plugin->class->healthy));
 	send_list(stream);
@@ -280,18 +305,34 @@ static void log_grants(const struct plugin *plugin, const struct allocation *all
 			 LOG_STR("class", plugin->class->config->name),
 			 LOG_STR("resource", plugin->class->config->resource),
 			 LOG_STR("device_id", grant->device->unit.id),
-			 LOG_STR("device_path", grant->device->unit.nodes[0].host_path),
+			 LOG_STR("device_path",
+				 unit_main_node(&grant->device->unit)->host_path),
 			 LOG_STR("container_path", grant->container_path),
 			 LOG_STR("env_var", grant->env_var));
 	}
 }
 
+static void log_refusal(struct plugin *plugin, const char *device_id,
+			const struct error *err)
+{
+	KUDEV_AUTO_FREE char *quoted = text_quote(device_id);
+	uint64_t suppressed;
+
+	if (!log_limit_burst(&plugin->refusal_limit, REFUSAL_LOG_BURST,
+			     REFUSAL_LOG_INTERVAL_MS, &suppressed))
+		return;
+	log_warn("allocation refused", LOG_STR("class", plugin->class->config->name),
+		 LOG_STR("resource", plugin->class->config->resource),
+		 LOG_STR("device_id",
+			 strlen(device_id) <= IDENTITY_MAX_LENGTH ? device_id : quoted),
+		 LOG_STR("error", error_message(err)),
+		 LOG_COUNT("suppressed", suppressed));
+}
+
 static void refuse(struct plugin *plugin, struct rpc_call *call, const char *device_id,
 		   const struct error *err)
 {
-	log_warn("allocation refused", LOG_STR("class", plugin->class->config->name),
-		 LOG_STR("resource", plugin->class->config->resource),
-		 LOG_STR("device_id", device_id), LOG_STR("error", error_message(err)));
+	log_refusal(plugin, device_id, err);
 	rpc_call_fail(call, err->code == ENOENT ? RPC_NOT_FOUND : RPC_FAILED_PRECONDITION,
 		      error_message(err));
 	refresh_list(plugin);
@@ -353,8 +394,8 @@ struct plugin *plugin_new(struct loop *loop, struct inventory *inventory,
 
 	plugin->inventory = inventory;
 	plugin->class = class;
-	plugin->generation = 1;
 	plugin->flush = loop_timer_new(loop, on_flush, plugin);
+	plugin->refresh = loop_timer_new(loop, on_refresh, plugin);
 	inventory_class_observe(class, on_inventory_change, plugin);
 	return plugin;
 }
@@ -366,6 +407,7 @@ struct plugin *plugin_free(struct plugin *plugin)
 	assert(!plugin->streams);
 	inventory_class_observe(plugin->class, NULL, NULL);
 	loop_timer_free(plugin->flush);
+	loop_timer_free(plugin->refresh);
 	rpc_message_unref(plugin->list);
 	free(plugin);
 	return NULL;

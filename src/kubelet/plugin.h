@@ -8,8 +8,6 @@
  * a registration that ends may overlap the next one. Thread: the loop thread.
  */
 
-#include <time.h>
-
 #include "device/inventory.h"
 #include "rpc/rpc.h"
 

@@ -9,7 +9,8 @@
  *
  * Every policy begins with the devices that must be included, and prefers devices that
  * nobody else holds a copy of, except packed:
- *   numa    the NUMA nodes that need to be touched least, the fullest fit first
+ *   numa    as few NUMA nodes as possible; of those that suffice, the one with the fewest
+ *           devices available
  *   packed  copies of devices that others hold already, so that the rest stays free
  *   spread  copies of the devices with the most copies free
  * Thread: the loop thread.

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "base/log.h"
@@ -26,8 +27,8 @@
 /* After a refusal that only another kubelet or configuration can change. */
 #define REFUSED_MS 60000
 /*
- * After the end of a stream: time for the kubelet to drop the old client, which would
- * otherwise take the new one with it.
+ * After the end of a stream, and not before our side of it is over: time for the kubelet to
+ * drop the old client, which would otherwise take the new one with it.
  */
 #define RELEASE_MS 100
 /* A stream that lived this long shows that the registration was sound. */
@@ -47,7 +48,7 @@ enum registration_state {
 struct socket_identity {
 	dev_t device;
 	ino_t inode;
-	struct timespec created;
+	struct timespec bound; /* when it was made: nothing else sets its mtime */
 };
 
 struct registration {
@@ -56,9 +57,11 @@ struct registration {
 	enum registration_state state;
 	struct loop_timer *timer; /* next attempt, or the wait for a stream */
 
-	struct plugin_socket socket;	/* valid while there is a server */
-	struct rpc_server *server;	/* NULL in REGISTRATION_WAITING */
-	struct rpc_request *request;	/* REGISTRATION_REGISTERING */
+	struct plugin_socket socket; /* valid while there is a server */
+	struct rpc_server *server;   /* NULL in REGISTRATION_WAITING */
+	struct rpc_request *request; /* REGISTRATION_REGISTERING */
+	size_t ending; /* servers whose calls and connections are not over yet */
+	bool due;      /* an attempt that only waits for them */
 	struct socket_identity kubelet; /* that was tried last */
 	bool streamed;			/* on the present server */
 
@@ -89,31 +92,44 @@ static const char *resource_of(const struct registration *registration)
 	return plugin_class(registration->plugin)->resource;
 }
 
-static bool identify_kubelet(const struct registrar *registrar,
-			     struct socket_identity *ret)
+/* Returns 0 or a negative errno: there is no kubelet.sock, or it can't be seen. */
+static int identify_kubelet(const struct registrar *registrar,
+			    struct socket_identity *ret)
 {
 	struct stat status;
 
 	if (stat(registrar->kubelet_path, &status) < 0)
-		return false;
+		return -errno;
 	*ret = (struct socket_identity){
 		.device = status.st_dev,
 		.inode = status.st_ino,
-		.created = status.st_mtim,
+		.bound = status.st_mtim,
 	};
-	return true;
+	return 0;
 }
 
 static bool same_socket(const struct socket_identity *a, const struct socket_identity *b)
 {
 	return a->device == b->device && a->inode == b->inode &&
-	       a->created.tv_sec == b->created.tv_sec &&
-	       a->created.tv_nsec == b->created.tv_nsec;
+	       a->bound.tv_sec == b->bound.tv_sec && a->bound.tv_nsec == b->bound.tv_nsec;
+}
+
+static void attempt(struct registration *registration);
+
+static void on_server_ended(void *data)
+{
+	struct registration *registration = data;
+
+	if (--registration->ending > 0 || !registration->due)
+		return;
+	registration->due = false;
+	attempt(registration);
 }
 
 /* Stops serving; what is left of the calls ends by itself. */
 static void drop_server(struct registration *registration)
 {
+	registration->due = false;
 	registration->request = rpc_request_cancel(registration->request);
 	loop_timer_cancel(registration->timer);
 	registration->state = REGISTRATION_WAITING;
@@ -121,7 +137,8 @@ static void drop_server(struct registration *registration)
 	if (!registration->server)
 		return;
 	plugin_socket_remove(&registration->socket);
-	rpc_server_stop(take_ptr(registration->server), NULL, NULL);
+	registration->ending++;
+	rpc_server_stop(take_ptr(registration->server), on_server_ended, registration);
 }
 
 static int64_t next_backoff(struct registration *registration)
@@ -147,7 +164,29 @@ static bool is_permanent(const char *text)
 	return strstr(text, "not supported by kubelet") || strstr(text, "is invalid");
 }
 
-static void log_failure(struct registration *registration, const char *text,
+/* What an operator can do about a failure on our side; NULL: nothing that we know of. */
+static const char *hint_for(int code)
+{
+	switch (code) {
+	case EACCES:
+	case EPERM:
+		return "kudev must be root, and the directory must be writable for it";
+	case EROFS:
+		return "mount the device plugin directory read-write";
+	case ECONNREFUSED:
+		return "nobody listens on kubelet.sock: is the kubelet running?";
+	case EMFILE:
+	case ENFILE:
+		return "raise the limit of open files";
+	case ENOSPC:
+	case EDQUOT:
+		return "the disk of the device plugin directory is full";
+	default:
+		return NULL;
+	}
+}
+
+static void log_failure(struct registration *registration, const char *text, int code,
 			int64_t retry_ms)
 {
 	uint64_t suppressed;
@@ -155,25 +194,30 @@ static void log_failure(struct registration *registration, const char *text,
 	if (!log_limit_due(&registration->failure_limit, FAILURE_LOG_INTERVAL_MS,
 			   &suppressed))
 		return;
-	log_warn("registration failed", LOG_STR("resource", resource_of(registration)),
-		 LOG_STR("error", text), LOG_INT("attempt", registration->attempts),
-		 LOG_INT("retry_ms", retry_ms), LOG_INT("suppressed", suppressed));
+	log_warn("registration failed",
+		 LOG_STR("class", plugin_class(registration->plugin)->name),
+		 LOG_STR("resource", resource_of(registration)), LOG_STR("error", text),
+		 LOG_STR("hint", hint_for(code)),
+		 LOG_INT("attempt", registration->attempts),
+		 LOG_INT("retry_ms", retry_ms), LOG_COUNT("suppressed", suppressed));
 }
 
-static void fail_attempt(struct registration *registration, const char *text)
+/* code is the errno of a failure on our side; 0: the kubelet's words. */
+static void fail_attempt(struct registration *registration, const char *text, int code)
 {
 	int64_t retry_ms;
 
 	drop_server(registration);
 	if (is_permanent(text)) {
 		log_error("registration refused by the kubelet",
+			  LOG_STR("class", plugin_class(registration->plugin)->name),
 			  LOG_STR("resource", resource_of(registration)),
 			  LOG_STR("error", text), LOG_INT("retry_ms", REFUSED_MS));
 		retry_in(registration, REFUSED_MS);
 		return;
 	}
 	retry_ms = next_backoff(registration);
-	log_failure(registration, text, retry_ms);
+	log_failure(registration, text, code, retry_ms);
 	retry_in(registration, retry_ms);
 }
 
@@ -195,7 +239,7 @@ static void on_register_done(enum rpc_status status, const char *text, void *dat
 
 	registration->request = NULL;
 	if (status != RPC_OK) {
-		fail_attempt(registration, text);
+		fail_attempt(registration, text, 0);
 		return;
 	}
 	log_info("registered with the kubelet",
@@ -249,12 +293,21 @@ static int start_serving(struct registration *registration, struct error *err)
 	return 0;
 }
 
-static void log_waiting(struct registrar *registrar)
+/* code tells why kubelet.sock can't be seen. */
+static void log_waiting(struct registrar *registrar, int code)
 {
+	const char *hint = NULL;
+
 	if (registrar->waiting_logged)
 		return;
 	registrar->waiting_logged = true;
-	log_info("waiting for the kubelet", LOG_STR("socket", registrar->kubelet_path));
+	if (code != ENOENT)
+		hint = "kubelet.sock can't be looked at: kudev must be root";
+	else if (access(registrar->directory, F_OK) < 0)
+		hint = "the device plugin directory does not exist: is it mounted, and is "
+		       "pluginDirectory right?";
+	log_info("waiting for the kubelet", LOG_STR("socket", registrar->kubelet_path),
+		 LOG_STR("error", strerror(code)), LOG_STR("hint", hint));
 }
 
 /*
@@ -269,8 +322,9 @@ static void attempt(struct registration *registration)
 	int r;
 
 	loop_timer_cancel(registration->timer);
-	if (!identify_kubelet(registrar, &registration->kubelet)) {
-		log_waiting(registrar);
+	r = identify_kubelet(registrar, &registration->kubelet);
+	if (r < 0) {
+		log_waiting(registrar, -r);
 		return;
 	}
 	registration->attempts++;
@@ -279,7 +333,7 @@ static void attempt(struct registration *registration)
 	if (r == 0)
 		r = start_serving(registration, &err);
 	if (r < 0) {
-		fail_attempt(registration, error_message(&err));
+		fail_attempt(registration, error_message(&err), err.code);
 		return;
 	}
 	registrar->waiting_logged = false;
@@ -293,13 +347,16 @@ static void on_timer(void *data)
 
 	switch (registration->state) {
 	case REGISTRATION_WAITING:
-		attempt(registration);
+		if (registration->ending > 0)
+			registration->due = true;
+		else
+			attempt(registration);
 		break;
 	case REGISTRATION_REGISTERING:
 		break;
 	case REGISTRATION_REGISTERED:
 		fail_attempt(registration,
-			     "the kubelet accepted, but did not ask for the devices");
+			     "the kubelet accepted, but did not ask for the devices", 0);
 		break;
 	}
 }
@@ -332,16 +389,17 @@ static void attempt_anew(struct registration *registration, const char *reason)
 /* Compares what is in the directory with what the registration rests on. */
 static void check(struct registration *registration)
 {
-	struct socket_identity kubelet;
+	struct socket_identity kubelet = {0};
+	int r = identify_kubelet(registration->registrar, &kubelet);
 	bool is_new;
 
-	if (!identify_kubelet(registration->registrar, &kubelet)) {
+	if (r < 0) {
 		/* A kubelet that starts removes our socket before it makes its own. */
 		if (registration->server &&
 		    !plugin_socket_is_there(&registration->socket)) {
 			drop_server(registration);
 			registration->reason = "kubelet restarted";
-			log_waiting(registration->registrar);
+			log_waiting(registration->registrar, -r);
 		}
 		return;
 	}
