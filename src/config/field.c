@@ -320,7 +320,7 @@ static void report_unknown(struct document *document, const yaml_node_t *key,
 	words[count] = NULL;
 	nearest = text_nearest(node_text(key), words);
 	document_report(document, document->sloppy, key, "unknown key %s%s%s%s", quoted,
-			nearest ? ", did you mean \"" : "", nearest ? nearest : "",
+			nearest ? "; did you mean \"" : "", nearest ? nearest : "",
 			nearest ? "\"?" : "");
 }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "config/class.h"
 #include "config/load.h"
 #include "config/native.h"
@@ -117,6 +119,49 @@ void settings_from_environment(char *(*lookup)(const char *name),
 	settings.lenient = read_lenient(
 		read_variable(lookup, "KUDEV_LENIENT", false, diagnostics), diagnostics);
 	*ret = settings;
+}
+
+#define VARIABLES_MAX (KUDEV_ARRAY_SIZE(settings_table) + 3)
+
+static void list_variables(const char *names[static VARIABLES_MAX])
+{
+	size_t count = 0;
+
+	for (; count < KUDEV_ARRAY_SIZE(settings_table); count++)
+		names[count] = settings_table[count].variable;
+	names[count++] = "KUDEV_DEVICE";
+	names[count++] = "KUDEV_LENIENT";
+	names[count] = NULL;
+}
+
+static bool is_listed(const char *name, const char *const *names)
+{
+	for (; *names; names++) {
+		if (strcmp(name, *names) == 0)
+			return true;
+	}
+	return false;
+}
+
+void settings_check_names(char *const *environment, struct diagnostics *diagnostics)
+{
+	const char *names[VARIABLES_MAX];
+
+	list_variables(names);
+	for (; *environment; environment++) {
+		KUDEV_AUTO_FREE char *name = mem_string_n(*environment,
+							  strcspn(*environment, "="));
+		const char *meant;
+
+		if (strncmp(name, "KUDEV_", 6) != 0 ||
+		    strncmp(name, "KUDEV_PORT", 10) == 0 || is_listed(name, names))
+			continue;
+		meant = text_nearest(name, names);
+		if (meant)
+			diagnostics_add(diagnostics, DIAGNOSTIC_WARNING, name, 0, 0,
+					"is no setting of kudev; did you mean \"%s\"?",
+					meant);
+	}
 }
 
 static void apply_layer(struct load *load, const struct settings *layer, bool is_flags)
@@ -347,6 +392,16 @@ static struct load load_begin(const struct settings *flags,
 	return load;
 }
 
+static void move_simulated(struct config *config, const char *directory)
+{
+	for (size_t i = 0; i < config->class_count; i++) {
+		if (config->classes[i].source != CONFIG_SOURCE_SIMULATE)
+			continue;
+		free(config->classes[i].simulate.directory);
+		config->classes[i].simulate.directory = mem_string(directory);
+	}
+}
+
 /* Everything behind the file; hands the configuration over or frees it. */
 static int load_end(struct load *load, const char *node_name, struct config **ret)
 {
@@ -356,6 +411,8 @@ static int load_end(struct load *load, const char *node_name, struct config **re
 	apply_layer(load, load->flags, true);
 	read_devices(load);
 	classes_finish(config, load->diagnostics);
+	if (load->flags->simulate_directory)
+		move_simulated(config, load->flags->simulate_directory);
 	config->node_name = mem_string(node_name ? node_name : "");
 	if (load->diagnostics->errors > 0)
 		return -EINVAL;

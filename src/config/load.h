@@ -25,6 +25,7 @@ struct settings {
 	const char *log_level;
 	const char *log_format;
 	const char *root;
+	const char *simulate_directory; /* instead of each class's own */
 	bool lenient;
 };
 
@@ -36,6 +37,12 @@ struct settings {
 void settings_from_environment(char *(*lookup)(const char *name),
 			       const char **device_slot, struct settings *ret,
 			       struct diagnostics *diagnostics);
+
+/*
+ * Warns of KUDEV_* variables that are no setting but look like a slip for one. environment
+ * is as environ(7); the variables that Kubernetes makes for a service named kudev pass.
+ */
+void settings_check_names(char *const *environment, struct diagnostics *diagnostics);
 
 /*
  * Reads and checks the configuration. Returns 0 and *ret (with warnings, if any, in

@@ -211,7 +211,5 @@ void class_finish(struct document *document, const yaml_node_t *mapping,
 
 	check_indexed(document, document_value(document, mapping, "env"), class->env,
 		      class->env_count);
-	check_indexed(document, document_value(document, mapping, "annotations"),
-		      class->annotations, class->annotation_count);
 	check_mounts(document, document_value(document, mapping, "mounts"), class);
 }

@@ -10,7 +10,8 @@
 #include "config/value.h"
 
 #define DEVICES_MAX 1000
-#define COUNT_MAX 1000000
+/* As many of its IDs as the list of one class can hold: 55 bytes each, of 4 MiB. */
+#define COUNT_MAX 70000
 #define PERMISSIONS "mrw"
 
 /* Types of this grammar alone. Where squat trims spaces, so do these. */
