@@ -49,8 +49,8 @@ int daemon_new(struct loop *loop, const struct config *config, struct daemon **r
 
 	if (r < 0)
 		return r;
-	log_info("kudev started", LOG_STR("version", KUDEV_VERSION),
-		 LOG_INT("classes", config->class_count),
+	log_info("kudev starts", LOG_STR("version", KUDEV_VERSION),
+		 LOG_INT("class_count", config->class_count),
 		 LOG_STR("plugin_directory", config->plugin_directory));
 	daemon = mem_zero(sizeof(*daemon));
 	daemon->loop = loop;

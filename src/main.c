@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
+#include <stdio.h>
 
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -14,5 +15,9 @@ int main(int argc, char **argv)
 	if (options_parse(argc, argv, &options, &status))
 		status = options.command->run(&options);
 	options_clear(&options);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		perror("kudev: cannot write the output");
+		status = EXIT_FAILED;
+	}
 	return status;
 }

@@ -2,6 +2,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "cli/cli.h"
@@ -13,6 +14,7 @@
 /* What was found for one class. */
 struct finding {
 	const struct inventory_class *class;
+	const char *root;      /* owned by the configuration */
 	struct source *source; /* the devices refer to it */
 	struct scan scan;
 	struct error error; /* why the class could not be looked for; unset: it was */
@@ -22,6 +24,7 @@ static void look(struct finding *finding, struct inventory *inventory, size_t in
 		 const char *root)
 {
 	finding->class = inventory_class_at(inventory, index);
+	finding->root = root;
 	if (source_open(finding->class->config, root, true, &finding->source,
 			&finding->error) < 0)
 		return;
@@ -49,14 +52,37 @@ static bool shares_container_path(const struct inventory_class *class)
 	return strcmp(first, second) == 0;
 }
 
+/* A runtime makes device nodes of these, which it can't of a file. */
+static const char *find_file(const struct inventory_class *class)
+{
+	for (size_t i = 0; i < class->count; i++) {
+		const struct unit *unit = &class->devices[i]->unit;
+
+		for (size_t at = 0; at < unit->node_count; at++) {
+			if (unit->nodes[at].type == NODE_DEVICE &&
+			    unit->nodes[at].identity.type == S_IFREG)
+				return unit->nodes[at].host_path;
+		}
+	}
+	return NULL;
+}
+
 static void collect_warnings(const struct finding *finding, struct strings *ret)
 {
 	const struct inventory_class *class = finding->class;
 	const char *name = class->config->name;
+	/* Below another root, files stand for nodes. */
+	const char *file = *finding->root ? NULL : find_file(class);
 
 	if (finding->error.code)
 		strings_take(ret, mem_printf("warning: class %s: %s", name,
 					     error_message(&finding->error)));
+	if (file)
+		strings_take(ret,
+			     mem_printf("warning: class %s: %s is a file, no device: a "
+					"container that asks for it would not start (in "
+					"groups, say type: Mount)",
+					name, file));
 	if (class->refused > 0)
 		strings_take(
 			ret,
@@ -280,7 +306,7 @@ int cli_check(const struct options *options)
 	struct finding *findings;
 	int status;
 
-	if (!cli_load_config(options, &config, &warnings))
+	if (!cli_load_config(&options->settings, &config, &warnings))
 		return EXIT_USAGE;
 	log_setup(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
 	inventory = inventory_new(config);

@@ -2,11 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/options.h"
 
-bool cli_load_config(const struct options *options, struct config **ret,
+bool cli_load_config(const struct settings *settings, struct config **ret,
 		     struct strings *ret_warnings)
 {
 	KUDEV_AUTO_DIAGNOSTICS struct diagnostics diagnostics = {0};
@@ -14,8 +14,9 @@ bool cli_load_config(const struct options *options, struct config **ret,
 	const char *device_slot = NULL;
 	bool ok;
 
+	settings_check_names(environ, &diagnostics);
 	settings_from_environment(getenv, &device_slot, &environment, &diagnostics);
-	ok = config_load(&options->settings, &environment, getenv("NODE_NAME"), ret,
+	ok = config_load(settings, &environment, getenv("NODE_NAME"), ret,
 			 &diagnostics) == 0;
 	if (ok && ret_warnings) {
 		for (size_t i = 0; i < diagnostics.count; i++)

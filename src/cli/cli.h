@@ -5,7 +5,7 @@
 /* The subcommands: each is a function from options to an exit status. Thread: the main one. */
 
 #include "base/strings.h"
-#include "config/config.h"
+#include "config/load.h"
 
 struct options;
 
@@ -20,11 +20,11 @@ int cli_check(const struct options *options);
 int cli_try(const struct options *options);
 
 /*
- * Reads the configuration that the options and the environment ask for. What is wrong with
+ * Reads the configuration that the settings and the environment ask for. What is wrong with
  * it goes to standard error, all of it; if it is no more than warnings, to ret_warnings
  * instead, unless that is NULL. The caller owns the result. False if there is an error.
  */
-bool cli_load_config(const struct options *options, struct config **ret,
+bool cli_load_config(const struct settings *settings, struct config **ret,
 		     struct strings *ret_warnings);
 
 /* Lets this process open as many files as it may. */

@@ -14,28 +14,26 @@ static const struct command commands[] = {
 		.name = "run",
 		.summary = "serve the devices to the kubelet (the default)",
 		.description =
-			"Registers each device class of the configuration with the "
-			"kubelet and keeps it\nregistered, until it is told to stop "
-			"with SIGTERM or SIGINT.",
+			"Registers each device class of the configuration with the kubelet and "
+			"keeps it\nregistered, until SIGTERM or SIGINT.",
 		.run = cli_run,
 	},
 	{
 		.name = "check",
 		.summary = "validate, and show what would be handed out here and now",
 		.description =
-			"Reports every mistake in the configuration with its place; "
-			"if there is none, shows\neach resource with the devices "
-			"that this machine has for it. Changes nothing.",
+			"Reports every mistake in the configuration with its place; if there "
+			"is none,\nshows each resource with the devices that this machine has "
+			"for it. Changes\nnothing.",
 		.run = cli_check,
 	},
 	{
 		.name = "try",
 		.summary = "run against a built-in kubelet stand-in",
 		.description =
-			"Runs kudev against a small stand-in for the kubelet in a "
-			"temporary directory: shows the\nresources, takes one device "
-			"of each and shows what a container would get, then follows "
-			"changes\nuntil Ctrl-C.",
+			"Runs kudev against a stand-in for the kubelet in a temporary "
+			"directory: shows\nthe resources, takes one device of each and shows "
+			"what a container would get,\nthen follows changes until Ctrl-C.",
 		.run = cli_try,
 	},
 };
@@ -73,16 +71,15 @@ static const struct option_help {
 } option_table[] = {
 	{"config", OPTION_CONFIG, IN_ALL, "FILE", "configuration (" CONFIG_FILE ")"},
 	{"device", OPTION_DEVICE, IN_ALL, "YAML",
-	 "a device as generic-device-plugin takes it; repeatable"},
+	 "a device as generic-device-plugin has it; repeatable"},
 	{"domain", OPTION_DOMAIN, IN_ALL, "DOMAIN",
-	 "prefix of resource names (" CONFIG_DOMAIN "; with --device " CONFIG_SQUAT_DOMAIN
-	 ")"},
+	 "prefix of names (" CONFIG_DOMAIN ", or " CONFIG_SQUAT_DOMAIN ")"},
 	{"plugin-directory", OPTION_PLUGIN_DIRECTORY, IN_RUN | IN_CHECK, "DIR",
-	 "of the kubelet (" CONFIG_PLUGIN_DIRECTORY ")"},
+	 "(" CONFIG_PLUGIN_DIRECTORY ")"},
 	{"listen", OPTION_LISTEN, IN_ALL, "ADDRESS", "reserved for health and metrics"},
 	{"root", OPTION_ROOT, IN_ALL, "DIR", "look for devices and sysfs below DIR"},
 	{"lenient", OPTION_LENIENT, IN_ALL, NULL,
-	 "warn where generic-device-plugin ignores a mistake"},
+	 "only warn of what generic-device-plugin ignores"},
 	{"log-level", OPTION_LOG_LEVEL, IN_RUN | IN_TRY, "LEVEL",
 	 "debug, info, warn or error"},
 	{"log-format", OPTION_LOG_FORMAT, IN_RUN | IN_TRY, "FORMAT", "json or text"},
@@ -111,9 +108,8 @@ static void print_command_help(const struct command *command)
 				  option->argument ? option->argument : "");
 		printf("  %-24s %s\n", name, option->help);
 	}
-	printf("\nEach long option but help, version, output and once is also a variable: "
-	       "KUDEV_LOG_LEVEL\nfor --log-level. Flags go before variables, and variables "
-	       "before the file.\n");
+	printf("\nMost options are variables too: KUDEV_LOG_LEVEL for --log-level. Flags go "
+	       "before\nvariables, variables before the file.\n");
 }
 
 static void print_help(void)
@@ -289,6 +285,10 @@ static bool refuse_argument(const struct options *options, const char *argument)
 	KUDEV_AUTO_FREE char *text = NULL;
 	const char *nearest;
 
+	if (options->command && find_command(argument)) {
+		text = mem_printf("the command goes first: kudev %s ...", argument);
+		return usage_error(options->command, text);
+	}
 	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(commands); i++)
 		names[i] = commands[i].name;
 	nearest = text_nearest(argument, names);

@@ -76,7 +76,7 @@ int cli_run(const struct options *options)
 	KUDEV_AUTO(loop_free) struct loop *loop = NULL;
 	KUDEV_AUTO_ERROR struct error err = {0};
 
-	if (!cli_load_config(options, &config, NULL))
+	if (!cli_load_config(&options->settings, &config, NULL))
 		return EXIT_USAGE;
 	log_setup(config->log_level, config->log_format);
 	cli_raise_limits();

@@ -42,6 +42,11 @@ struct standin_resource *standin_find(struct standin *standin, const char *name)
 
 static void disconnect(struct standin_resource *resource)
 {
+	struct rpc_call *registering = take_ptr(resource->registering);
+
+	if (registering)
+		rpc_call_fail(registering, RPC_CANCELLED,
+			      "superseded by a newer registration, or stopping");
 	resource->options = rpc_request_cancel(resource->options);
 	resource->watch = rpc_request_cancel(resource->watch);
 	resource->allocate = rpc_request_cancel(resource->allocate);
@@ -174,7 +179,7 @@ static void handle_register(struct rpc_call *registering, const void *bytes, siz
 	free(resource->endpoint);
 	resource->endpoint = mem_string(request->endpoint);
 	v1beta1__register_request__free_unpacked(request, NULL);
-	if (resource->registering || connect_resource(resource, &err) < 0) {
+	if (connect_resource(resource, &err) < 0) {
 		rpc_call_fail(registering, RPC_UNKNOWN, error_message(&err));
 		return;
 	}
@@ -357,11 +362,7 @@ void standin_stop(struct standin *standin, loop_callback on_stopped, void *data)
 	struct standin_resource *resource;
 
 	LL_FOREACH(standin->resources, resource) {
-		struct rpc_call *registering = take_ptr(resource->registering);
-
 		disconnect(resource);
-		if (registering)
-			rpc_call_fail(registering, RPC_UNAVAILABLE, "stopping");
 	}
 	rpc_server_stop(take_ptr(standin->server), NULL, NULL);
 	rpc_when_idle(standin->rpc, on_stopped, data);

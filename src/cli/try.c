@@ -19,8 +19,8 @@
 /* A stop takes milliseconds; after this the temporary directory is removed regardless. */
 #define STOP_TIMEOUT_MS 800
 
-struct
-try {
+struct trial {
+	const char *directory; /* temporary; owned by cli_try() */
 	const struct config *config;
 	bool once;
 	struct loop *loop;
@@ -35,25 +35,25 @@ try {
 
 static void on_standin_stopped(void *data)
 {
-	struct try *try = data;
+	struct trial *trial = data;
 
-	loop_stop(try->loop);
+	loop_stop(trial->loop);
 }
 
 static void on_daemon_stopped(void *data)
 {
-	struct try *try = data;
+	struct trial *trial = data;
 
-	standin_stop(try->standin, on_standin_stopped, try);
+	standin_stop(trial->standin, on_standin_stopped, trial);
 }
 
-static void stop(struct try *try)
+static void stop(struct trial *trial)
 {
-	if (try->stopping)
+	if (trial->stopping)
 		return;
-	try->stopping = true;
-	loop_timer_set(try->timeout, STOP_TIMEOUT_MS);
-	daemon_stop(try->daemon, on_daemon_stopped, try);
+	trial->stopping = true;
+	loop_timer_set(trial->timeout, STOP_TIMEOUT_MS);
+	daemon_stop(trial->daemon, on_daemon_stopped, trial);
 }
 
 static void on_signal(int signum, void *data)
@@ -62,12 +62,12 @@ static void on_signal(int signum, void *data)
 	stop(data);
 }
 
-static void print_table(const struct try *try)
+static void print_table(const struct trial *trial)
 {
 	printf("%-44s %8s %11s  %s\n", "RESOURCE", "CAPACITY", "ALLOCATABLE", "SOCKET");
-	for (size_t i = 0; i < try->config->class_count; i++) {
-		const char *name = try->config->classes[i].resource;
-		const struct standin_resource *resource = standin_find(try->standin,
+	for (size_t i = 0; i < trial->config->class_count; i++) {
+		const char *name = trial->config->classes[i].resource;
+		const struct standin_resource *resource = standin_find(trial->standin,
 								       name);
 
 		if (resource && resource->list)
@@ -98,11 +98,11 @@ static void print_response(const V1beta1__ContainerAllocateResponse *response)
 		       response->annotations[i]->value);
 }
 
-static void finish_showing(struct try *try)
+static void finish_showing(struct trial *trial)
 {
-	try->shown = true;
-	if (try->once) {
-		stop(try);
+	trial->shown = true;
+	if (trial->once) {
+		stop(trial);
 		return;
 	}
 	printf("\nPlug and unplug devices to see changes here; Ctrl-C ends this.\n");
@@ -113,7 +113,7 @@ static void on_allocated(struct standin_resource *resource, const char *device_i
 			 const V1beta1__AllocateResponse *response, const char *text,
 			 void *data)
 {
-	struct try *try = data;
+	struct trial *trial = data;
 
 	if (response && response->n_container_responses == 1) {
 		printf("\nA container that asks for %s: 1 gets device %s:\n",
@@ -122,35 +122,35 @@ static void on_allocated(struct standin_resource *resource, const char *device_i
 	} else {
 		printf("\nA container that asks for %s: 1 fails: %s\n", resource->name,
 		       text);
-		try->status = EXIT_FAILED;
+		trial->status = EXIT_FAILED;
 	}
-	if (--try->allocating == 0)
-		finish_showing(try);
+	if (--trial->allocating == 0)
+		finish_showing(trial);
 }
 
-static void allocate_each(struct try *try)
+static void allocate_each(struct trial *trial)
 {
 	/* One more, so that no answer that comes early ends it. */
-	try->allocating = 1;
-	for (size_t i = 0; i < try->config->class_count; i++) {
-		const char *name = try->config->classes[i].resource;
-		struct standin_resource *resource = standin_find(try->standin, name);
+	trial->allocating = 1;
+	for (size_t i = 0; i < trial->config->class_count; i++) {
+		const char *name = trial->config->classes[i].resource;
+		struct standin_resource *resource = standin_find(trial->standin, name);
 
 		if (resource && standin_allocate(resource))
-			try->allocating++;
+			trial->allocating++;
 		else
 			printf("\nA pod that asks for %s: 1 stays pending: no device here.\n",
 			       name);
 	}
-	if (--try->allocating == 0)
-		finish_showing(try);
+	if (--trial->allocating == 0)
+		finish_showing(trial);
 }
 
-static bool all_listed(const struct try *try)
+static bool all_listed(const struct trial *trial)
 {
-	for (size_t i = 0; i < try->config->class_count; i++) {
+	for (size_t i = 0; i < trial->config->class_count; i++) {
 		const struct standin_resource *resource =
-			standin_find(try->standin, try->config->classes[i].resource);
+			standin_find(trial->standin, trial->config->classes[i].resource);
 
 		if (!resource || !resource->list)
 			return false;
@@ -158,11 +158,11 @@ static bool all_listed(const struct try *try)
 	return true;
 }
 
-static void show(struct try *try)
+static void show(struct trial *trial)
 {
-	loop_timer_cancel(try->timeout);
-	print_table(try);
-	allocate_each(try);
+	loop_timer_cancel(trial->timeout);
+	print_table(trial);
+	allocate_each(trial);
 }
 
 /* The health that a device had; lists keep their order, so it is nearly always at index. */
@@ -203,32 +203,18 @@ static void print_changes(const struct standin_resource *resource,
 static void on_list(struct standin_resource *resource,
 		    const V1beta1__ListAndWatchResponse *previous, void *data)
 {
-	struct try *try = data;
+	struct trial *trial = data;
 
-	if (try->shown)
+	if (trial->shown)
 		print_changes(resource, previous);
-	else if (try->allocating == 0 && all_listed(try))
-		show(try);
+	else if (trial->allocating == 0 && all_listed(trial))
+		show(trial);
 }
 
 static const struct standin_callbacks callbacks = {
 	.on_list = on_list,
 	.on_allocated = on_allocated,
 };
-
-static void on_timeout(void *data)
-{
-	struct try *try = data;
-
-	if (try->stopping) {
-		loop_stop(try->loop);
-		return;
-	}
-	fprintf(stderr, "kudev: not every class has registered within %d s\n",
-		REGISTER_TIMEOUT_MS / 1000);
-	try->status = EXIT_FAILED;
-	show(try);
-}
 
 static int remove_entry(const char *path, const struct stat *status, int type,
 			struct FTW *walk)
@@ -244,41 +230,44 @@ static void remove_directory(const char *path)
 	(void)nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-static int run_both(struct try *try, const char *directory, struct error *err)
+static void on_timeout(void *data)
 {
-	struct loop_signal *terminate = loop_signal_new(try->loop, SIGTERM, on_signal,
-							try);
-	struct loop_signal *interrupt = loop_signal_new(try->loop, SIGINT, on_signal,
-							try);
-	int r = standin_new(try->loop, directory, &callbacks, try, &try->standin, err);
+	struct trial *trial = data;
 
-	try->timeout = loop_timer_new(try->loop, on_timeout, try);
+	if (trial->stopping) {
+		/* Calls are still under way, which nothing may be freed under. */
+		remove_directory(trial->directory);
+		fflush(stdout);
+		_exit(trial->status);
+	}
+	fprintf(stderr, "kudev: not every class has registered within %d s\n",
+		REGISTER_TIMEOUT_MS / 1000);
+	trial->status = EXIT_FAILED;
+	show(trial);
+}
+
+static int run_both(struct trial *trial, struct error *err)
+{
+	struct loop_signal *terminate = loop_signal_new(trial->loop, SIGTERM, on_signal,
+							trial);
+	struct loop_signal *interrupt = loop_signal_new(trial->loop, SIGINT, on_signal,
+							trial);
+	int r = standin_new(trial->loop, trial->directory, &callbacks, trial,
+			    &trial->standin, err);
+
+	trial->timeout = loop_timer_new(trial->loop, on_timeout, trial);
 	if (r == 0)
-		r = daemon_new(try->loop, try->config, &try->daemon, err);
+		r = daemon_new(trial->loop, trial->config, &trial->daemon, err);
 	if (r == 0) {
-		loop_timer_set(try->timeout, REGISTER_TIMEOUT_MS);
-		loop_run(try->loop);
-		daemon_free(try->daemon);
-		standin_free(try->standin);
+		loop_timer_set(trial->timeout, REGISTER_TIMEOUT_MS);
+		loop_run(trial->loop);
+		daemon_free(trial->daemon);
+		standin_free(trial->standin);
 	}
 	loop_signal_free(terminate);
 	loop_signal_free(interrupt);
-	loop_timer_free(try->timeout);
+	loop_timer_free(trial->timeout);
 	return r;
-}
-
-/* Everything that kudev makes goes below the temporary directory, and goes with it. */
-static void redirect(struct config *config, const char *directory)
-{
-	free(config->plugin_directory);
-	config->plugin_directory = mem_string(directory);
-	for (size_t i = 0; i < config->class_count; i++) {
-		if (config->classes[i].source != CONFIG_SOURCE_SIMULATE)
-			continue;
-		free(config->classes[i].simulate.directory);
-		config->classes[i].simulate.directory = mem_printf("%s/simulate",
-								   directory);
-	}
 }
 
 /* People read this, so the log is brief and plain unless they ask for more. */
@@ -291,43 +280,47 @@ static void set_up_log(const struct options *options, const struct config *confi
 		  format_given ? config->log_format : LOG_FORMAT_TEXT);
 }
 
-static int try_in(const struct options *options, struct config *config,
-		  const char *directory)
+static int try_in(const struct options *options, const char *directory)
 {
+	KUDEV_AUTO(config_free) struct config *config = NULL;
 	KUDEV_AUTO(loop_free) struct loop *loop = NULL;
+	KUDEV_AUTO_FREE char *simulate = mem_printf("%s/simulate", directory);
 	KUDEV_AUTO_ERROR struct error err = {0};
-	struct try try = {.config = config, .once = options->once};
+	struct settings settings = options->settings;
+	struct trial trial = {.directory = directory, .once = options->once};
 	int r;
 
-	redirect(config, directory);
+	/* Everything that kudev makes goes below the temporary directory, and with it. */
+	settings.plugin_directory = directory;
+	settings.simulate_directory = simulate;
+	if (!cli_load_config(&settings, &config, NULL))
+		return EXIT_USAGE;
+	printf("kubelet stand-in in %s\n\n", directory);
 	set_up_log(options, config);
+	cli_raise_limits();
 	r = loop_new(&loop, &err);
-	try.loop = loop;
+	trial.config = config;
+	trial.loop = loop;
 	if (r == 0)
-		r = run_both(&try, directory, &err);
+		r = run_both(&trial, &err);
 	if (r < 0) {
 		fprintf(stderr, "kudev: %s\n", error_message(&err));
 		return EXIT_FAILED;
 	}
-	return try.status;
+	return trial.status;
 }
 
 int cli_try(const struct options *options)
 {
-	KUDEV_AUTO(config_free) struct config *config = NULL;
 	char directory[] = "/tmp/kudev-try-XXXXXX";
 	int status;
 
-	if (!cli_load_config(options, &config, NULL))
-		return EXIT_USAGE;
 	if (!mkdtemp(directory)) {
 		fprintf(stderr, "kudev: cannot create a directory in /tmp: %s\n",
 			strerror(errno));
 		return EXIT_FAILED;
 	}
-	cli_raise_limits();
-	printf("kubelet stand-in in %s\n\n", directory);
-	status = try_in(options, config, directory);
+	status = try_in(options, directory);
 	remove_directory(directory);
 	return status;
 }
