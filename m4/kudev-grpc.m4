@@ -43,8 +43,8 @@ below them (abseil, c-ares, re2, upb, address_sorting, zlib, libstdc++); on Debi
 with libgrpc-dev, libabsl-dev, libc-ares-dev, libre2-dev and zlib1g-dev. The linker's words
 are in config.log. To use the shared library, say --disable-static-grpc.])],
 			[AC_MSG_ERROR([the gRPC core does not link; see config.log])])])
-	# Not in every version; absent ones are done without.
-	AC_CHECK_FUNCS([grpc_channel_create_from_fd gpr_set_log_function])
+	AC_CHECK_FUNC([grpc_channel_create_from_fd], [],
+		[AC_MSG_ERROR([this gRPC core is too old: 1.51 is needed])])
 	CFLAGS=$kudev_save_CFLAGS
 	LIBS=$kudev_save_LIBS
 ])

@@ -47,9 +47,9 @@ def test_every_line_is_json_with_time_level_and_msg_first(stage):
 def test_the_events_of_a_life_are_there_with_their_fields(stage):
     kubelet, kudev = busy_life(stage)
     order = [entry["msg"] for entry in kudev.logs]
-    assert order[0] == "kudev started" and order[-1] == "stopped"
-    assert kudev.logged("kudev started")[0]["classes"] == 1
-    assert kudev.logged("kudev started")[0]["version"]
+    assert order[0] == "kudev starts" and order[-1] == "stopped"
+    assert kudev.logged("kudev starts")[0]["class_count"] == 1
+    assert kudev.logged("kudev starts")[0]["version"]
     found = kudev.logged("devices found", resource=SERIAL, **{"class": "serial"})[0]
     assert (found["device_count"], found["healthy_count"], found["unhealthy_count"]) \
         == (2, 2, 0)
@@ -102,7 +102,7 @@ def test_flags_beat_the_environment_and_that_beats_the_file(stage):
     stage.kudev(args=["--config", config, "--log-level", "debug"],
                 env={"KUDEV_LOG_LEVEL": "none", "KUDEV_DOMAIN": "env.example"})
     kubelet.wait_allocatable("env.example/sim", 2)
-    stage.kudevs[0].wait_log("kudev started")
+    stage.kudevs[0].wait_log("kudev starts")
 
 
 def test_odd_names_are_escaped(stage):
