@@ -292,7 +292,7 @@ static void pause_accepting(struct rpc_server *server, int error)
 
 	if (log_limit_due(&server->accept_limit, ACCEPT_LOG_INTERVAL_MS, &suppressed))
 		log_error("cannot accept a connection", LOG_STR("error", strerror(error)),
-			  LOG_INT("suppressed", suppressed));
+			  LOG_COUNT("suppressed", suppressed));
 	loop_watch_pause(server->listener, true);
 	loop_timer_set(server->accept_retry, ACCEPT_RETRY_MS);
 }
