@@ -187,7 +187,7 @@ static void handle_register(struct rpc_call *registering, const void *bytes, siz
 }
 
 static const struct rpc_method methods[] = {
-	{"/v1beta1.Registration/Register", handle_register},
+	{"/v1beta1.Registration/Register", false, handle_register},
 };
 
 static void on_allocated(const void *bytes, size_t size, void *data)

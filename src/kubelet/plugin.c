@@ -380,11 +380,11 @@ static void handle_pre_start(struct rpc_call *call, const void *bytes, size_t si
 }
 
 static const struct rpc_method methods[] = {
-	{"/v1beta1.DevicePlugin/GetDevicePluginOptions", handle_options},
-	{"/v1beta1.DevicePlugin/ListAndWatch", handle_list_and_watch},
-	{"/v1beta1.DevicePlugin/GetPreferredAllocation", handle_preferred},
-	{"/v1beta1.DevicePlugin/Allocate", handle_allocate},
-	{"/v1beta1.DevicePlugin/PreStartContainer", handle_pre_start},
+	{"/v1beta1.DevicePlugin/GetDevicePluginOptions", false, handle_options},
+	{"/v1beta1.DevicePlugin/ListAndWatch", true, handle_list_and_watch},
+	{"/v1beta1.DevicePlugin/GetPreferredAllocation", false, handle_preferred},
+	{"/v1beta1.DevicePlugin/Allocate", false, handle_allocate},
+	{"/v1beta1.DevicePlugin/PreStartContainer", false, handle_pre_start},
 };
 
 struct plugin *plugin_new(struct loop *loop, struct inventory *inventory,

@@ -13,9 +13,19 @@
 
 struct rpc {
 	struct loop *loop;
-	grpc_completion_queue *completions;
+	grpc_completion_queue *completions; /* for the pump to wait on */
 	pthread_t pump;
-	size_t pending; /* completions that are still to come */
+	size_t pending; /* completions that are still to come, of both queues */
+
+	/*
+	 * The ends of unary calls, which nobody is in a hurry to learn of: the loop takes
+	 * them when it is awake anyway, and looks once more a little later. Not to wake the
+	 * pump and the loop for them saves half of the wake-ups of a call.
+	 */
+	grpc_completion_queue *replies;
+	size_t pending_replies;
+	struct loop_timer *collect;
+
 	loop_callback on_idle;
 	void *idle_data;
 };
@@ -29,6 +39,7 @@ struct rpc_op {
 	struct rpc *rpc;
 	void (*done)(struct rpc_op *op, bool ok);
 	bool ok;
+	bool is_reply; /* comes by the queue of replies */
 };
 
 struct rpc_message {
@@ -39,6 +50,10 @@ struct rpc_message {
 /* Prepares op for the core call that follows at once; returns the tag to pass to it. */
 void *rpc_op_start(struct rpc *rpc, struct rpc_op *op,
 		   void (*done)(struct rpc_op *, bool));
+
+/* The same for an operation of a call that is bound to the queue of replies. */
+void *rpc_reply_start(struct rpc *rpc, struct rpc_op *op,
+		      void (*done)(struct rpc_op *, bool));
 
 /* Starts a batch of a call; failing is a mistake of ours. */
 void rpc_batch_start(grpc_call *call, const grpc_op *ops, size_t count, void *tag);

@@ -54,22 +54,6 @@ grpc_slice rpc_buffer_slice(grpc_byte_buffer *buffer)
 	return slice;
 }
 
-static bool text_is_utf8(const char *text)
-{
-	size_t left = strlen(text);
-	uint32_t rune;
-
-	while (left > 0) {
-		size_t length = text_decode(text, left, &rune);
-
-		if (length == 0)
-			return false;
-		text += length;
-		left -= length;
-	}
-	return true;
-}
-
 static bool message_is_utf8(const ProtobufCMessage *message);
 
 static bool item_is_utf8(const ProtobufCFieldDescriptor *field, const void *item)

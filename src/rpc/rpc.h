@@ -67,11 +67,12 @@ ProtobufCMessage *rpc_message_decode(const ProtobufCMessageDescriptor *type,
 
 /*
  * A method, e.g. "/v1beta1.DevicePlugin/Allocate". handle must answer the call, now or
- * later, with exactly one of rpc_call_reply(), rpc_call_fail() and rpc_call_stream(). The
- * bytes are borrowed until it returns.
+ * later, with exactly one of rpc_call_reply() and rpc_call_fail(), or with rpc_call_stream()
+ * if the method is a stream. The bytes are borrowed until it returns.
  */
 struct rpc_method {
 	const char *path;
+	bool is_stream; /* answers with any number of messages */
 	void (*handle)(struct rpc_call *call, const void *bytes, size_t size, void *data);
 };
 

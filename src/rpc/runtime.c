@@ -21,22 +21,69 @@
 #define TSAN_ACQUIRE(address) ((void)(address))
 #endif
 
+/* How long the end of a unary call may stay unnoticed while nothing else happens. */
+#define COLLECT_MS 20
+
 /* The pump only copies an event into an object; measured with room to spare. */
 #define PUMP_STACK_SIZE (256U * 1024)
+
+static void finish_op(struct rpc_op *op)
+{
+	struct rpc *rpc = op->rpc;
+
+	rpc->pending--;
+	rpc->pending_replies -= op->is_reply;
+	op->done(op, op->ok);
+}
+
+static void expect_replies(struct rpc *rpc)
+{
+	if (rpc->pending_replies > 0 && !loop_timer_is_set(rpc->collect))
+		loop_timer_set(rpc->collect, COLLECT_MS);
+}
+
+/* Takes what has come of the ends of unary calls, without waiting. */
+static void collect_replies(struct rpc *rpc)
+{
+	while (rpc->pending_replies > 0) {
+		grpc_event event = grpc_completion_queue_next(
+			rpc->replies, gpr_inf_past(GPR_CLOCK_MONOTONIC), NULL);
+		struct rpc_op *op = event.tag;
+
+		if (event.type != GRPC_OP_COMPLETE)
+			break;
+		op->ok = event.success;
+		finish_op(op);
+	}
+	expect_replies(rpc);
+}
+
+static void report_idle(struct rpc *rpc)
+{
+	loop_callback on_idle = rpc->on_idle;
+
+	if (rpc->pending > 0 || !on_idle)
+		return;
+	rpc->on_idle = NULL;
+	on_idle(rpc->idle_data);
+}
+
+static void on_collect(void *data)
+{
+	struct rpc *rpc = data;
+
+	collect_replies(rpc);
+	report_idle(rpc);
+}
 
 static void run_op(struct loop_work *work)
 {
 	struct rpc_op *op = KUDEV_CONTAINER_OF(work, struct rpc_op, work);
 	struct rpc *rpc = op->rpc;
 
-	rpc->pending--;
-	op->done(op, op->ok);
-	if (rpc->pending == 0 && rpc->on_idle) {
-		loop_callback on_idle = rpc->on_idle;
-
-		rpc->on_idle = NULL;
-		on_idle(rpc->idle_data);
-	}
+	finish_op(op);
+	collect_replies(rpc);
+	report_idle(rpc);
 }
 
 void *rpc_op_start(struct rpc *rpc, struct rpc_op *op,
@@ -45,8 +92,19 @@ void *rpc_op_start(struct rpc *rpc, struct rpc_op *op,
 	op->work.run = run_op;
 	op->rpc = rpc;
 	op->done = done;
+	op->is_reply = false;
 	rpc->pending++;
 	TSAN_RELEASE(op);
+	return op;
+}
+
+void *rpc_reply_start(struct rpc *rpc, struct rpc_op *op,
+		      void (*done)(struct rpc_op *, bool))
+{
+	rpc_op_start(rpc, op, done);
+	op->is_reply = true;
+	rpc->pending_replies++;
+	expect_replies(rpc);
 	return op;
 }
 
@@ -104,6 +162,7 @@ static int start_threads(struct rpc *rpc)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	grpc_init();
 	rpc->completions = grpc_completion_queue_create_for_next(NULL);
+	rpc->replies = grpc_completion_queue_create_for_next(NULL);
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, PUMP_STACK_SIZE);
 	r = pthread_create(&rpc->pump, &attributes, run_pump, rpc);
@@ -114,12 +173,16 @@ static int start_threads(struct rpc *rpc)
 
 static void shut_core_down(struct rpc *rpc)
 {
+	grpc_completion_queue_shutdown(rpc->replies);
+	(void)grpc_completion_queue_next(rpc->replies,
+					 gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
 	grpc_completion_queue_shutdown(rpc->completions);
 }
 
 static void destroy_core(struct rpc *rpc)
 {
 	grpc_completion_queue_destroy(rpc->completions);
+	grpc_completion_queue_destroy(rpc->replies);
 	grpc_shutdown_blocking();
 }
 
@@ -129,6 +192,7 @@ int rpc_new(struct loop *loop, struct rpc **ret, struct error *err)
 	int r;
 
 	rpc->loop = loop;
+	rpc->collect = loop_timer_new(loop, on_collect, rpc);
 	/* The core writes lines of its own shape; its users set this variable to see them. */
 	if (!getenv("GRPC_VERBOSITY"))
 		gpr_set_log_function(drop_core_log);
@@ -136,6 +200,7 @@ int rpc_new(struct loop *loop, struct rpc **ret, struct error *err)
 	if (r != 0) {
 		shut_core_down(rpc);
 		destroy_core(rpc);
+		loop_timer_free(rpc->collect);
 		free(rpc);
 		return error_set_errno(err, r, "cannot start the RPC thread");
 	}
@@ -151,6 +216,7 @@ struct rpc *rpc_free(struct rpc *rpc)
 	shut_core_down(rpc);
 	pthread_join(rpc->pump, NULL);
 	destroy_core(rpc);
+	loop_timer_free(rpc->collect);
 	free(rpc);
 	return NULL;
 }

@@ -48,6 +48,7 @@ struct rpc_server {
 
 struct rpc_call {
 	struct rpc_server *server;
+	bool is_stream; /* else it is bound to the queue of replies */
 	grpc_call *core;
 	size_t ops; /* completions that are still to come */
 	bool answered;
@@ -89,9 +90,12 @@ static void release_call(struct rpc_call *call)
 static void start_batch(struct rpc_call *call, const grpc_op *ops, size_t count,
 			struct rpc_op *op, void (*done)(struct rpc_op *, bool))
 {
+	struct rpc *rpc = call->server->rpc;
+
 	call->ops++;
 	rpc_batch_start(call->core, ops, count,
-			rpc_op_start(call->server->rpc, op, done));
+			call->is_stream ? rpc_op_start(rpc, op, done)
+					: rpc_reply_start(rpc, op, done));
 }
 
 static void on_answered(struct rpc_op *op, bool ok)
@@ -192,12 +196,14 @@ struct rpc_server *rpc_call_server(const struct rpc_call *call)
 	return call->server;
 }
 
-static struct rpc_call *call_new(struct rpc_server *server, grpc_call *core)
+static struct rpc_call *call_new(struct rpc_server *server, grpc_call *core,
+				 bool is_stream)
 {
 	struct rpc_call *call = mem_zero(sizeof(*call));
 
 	call->server = server;
 	call->core = core;
+	call->is_stream = is_stream;
 	server->users++;
 	return call;
 }
@@ -207,19 +213,21 @@ static void on_call(struct rpc_op *op, bool ok);
 static void arm_slot(struct slot *slot)
 {
 	struct rpc_server *server = slot->server;
-	void *tag = rpc_op_start(server->rpc, &slot->op, on_call);
-	grpc_completion_queue *completions = server->rpc->completions;
+	struct rpc *rpc = server->rpc;
+	void *tag = rpc_op_start(rpc, &slot->op, on_call);
+	bool is_stream = slot->method && slot->method->is_stream;
+	grpc_completion_queue *bound = is_stream ? rpc->completions : rpc->replies;
 	grpc_call_error error;
 
 	server->users++;
 	if (slot->method)
 		error = grpc_server_request_registered_call(
 			server->core, slot->registration, &slot->call, &slot->deadline,
-			&slot->metadata, &slot->payload, completions, completions, tag);
+			&slot->metadata, &slot->payload, bound, rpc->completions, tag);
 	else
 		error = grpc_server_request_call(server->core, &slot->call,
-						 &slot->details, &slot->metadata,
-						 completions, completions, tag);
+						 &slot->details, &slot->metadata, bound,
+						 rpc->completions, tag);
 	assert(error == GRPC_CALL_OK);
 	(void)error;
 }
@@ -239,7 +247,7 @@ static void clear_slot(struct slot *slot)
 static void dispatch(struct rpc_server *server, const struct rpc_method *method,
 		     grpc_call *core, grpc_byte_buffer *payload)
 {
-	struct rpc_call *call = call_new(server, core);
+	struct rpc_call *call = call_new(server, core, method && method->is_stream);
 	grpc_slice bytes;
 
 	if (server->stopping) {

@@ -174,7 +174,7 @@ static void handle_register(struct rpc_call *call, const void *bytes, size_t siz
 }
 
 static const struct rpc_method methods[] = {
-	{"/v1beta1.Registration/Register", handle_register},
+	{"/v1beta1.Registration/Register", false, handle_register},
 };
 
 /* A kubelet that starts removes the sockets of all plugins, too. */
