@@ -20,16 +20,19 @@ static char *format_message(const char *format, va_list args)
 
 int error_set(struct error *err, int code, const char *format, ...)
 {
+	char *message;
 	va_list args;
 
 	if (!err)
 		return -code;
 
+	/* Before the old one goes, which may be among the arguments. */
+	va_start(args, format);
+	message = format_message(format, args);
+	va_end(args);
 	error_clear(err);
 	err->code = code;
-	va_start(args, format);
-	err->message = format_message(format, args);
-	va_end(args);
+	err->message = message;
 	return -code;
 }
 

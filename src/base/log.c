@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "base/util.h"
 
 /* For whoever reads standard error; the kubelet waits for us without a limit. */
@@ -52,13 +53,35 @@ static void format_now(char text[static 32])
 	snprintf(text + length, 32 - length, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
+/* JSON is UTF-8, file names are any bytes: what is none becomes U+FFFD. */
+static struct json_object *json_string(const char *text)
+{
+	size_t left = strlen(text);
+	KUDEV_AUTO_FREE char *clean = mem_alloc(left * 3 + 1);
+	char *end = clean;
+
+	while (left > 0) {
+		uint32_t rune;
+		size_t length = text_decode(text, left, &rune);
+
+		if (length > 0)
+			end = mempcpy(end, text, length);
+		else
+			end = stpcpy(end, "\xef\xbf\xbd");
+		length = length > 0 ? length : 1;
+		text += length;
+		left -= length;
+	}
+	return json_object_new_string_len(clean, (int)(end - clean));
+}
+
 static struct json_object *field_value(const struct log_field *field)
 {
 	switch (field->type) {
 	case LOG_FIELD_END:
 		break;
 	case LOG_FIELD_STRING:
-		return json_object_new_string(field->value.string);
+		return json_string(field->value.string);
 	case LOG_FIELD_INTEGER:
 	case LOG_FIELD_COUNT:
 		return json_object_new_int64(field->value.integer);
@@ -129,8 +152,8 @@ static void write_json(const char *now, enum log_level level, const char *messag
 static bool is_plain(const char *text)
 {
 	for (; *text; text++) {
-		if (*text <= ' ' || *text == '"' || *text == '=' || *text == '\\' ||
-		    *text == '\x7f')
+		if (*text <= ' ' || *text >= 0x7f || *text == '"' || *text == '=' ||
+		    *text == '\\')
 			return false;
 	}
 	return true;

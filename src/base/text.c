@@ -62,6 +62,22 @@ static void quote_rune(FILE *out, const char *bytes, size_t length, uint32_t run
 		fwrite(bytes, 1, length, out);
 }
 
+bool text_is_utf8(const char *text)
+{
+	size_t left = strlen(text);
+	uint32_t rune;
+
+	while (left > 0) {
+		size_t length = text_decode(text, left, &rune);
+
+		if (length == 0)
+			return false;
+		text += length;
+		left -= length;
+	}
+	return true;
+}
+
 char *text_quote(const char *text)
 {
 	char *quoted = NULL;

@@ -8,6 +8,7 @@
  * Thread-safe: nothing here keeps state. Every char * result is the caller's to free.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,9 @@
  * UTF-8 (RFC 3629: no surrogates, no overlong forms) or size is 0.
  */
 size_t text_decode(const char *bytes, size_t size, uint32_t *ret_rune);
+
+/* Whether the whole text is valid UTF-8. */
+bool text_is_utf8(const char *text);
 
 /*
  * In double quotes, with control characters and bytes that are not UTF-8 escaped, and

@@ -139,6 +139,7 @@ int file_read(const char *path, size_t max_size, char **ret_text, size_t *ret_si
 int directory_create(const char *path, unsigned mode, struct error *err)
 {
 	KUDEV_AUTO_FREE char *prefix = mem_string(path);
+	struct stat status;
 
 	for (char *slash = prefix + 1; *slash; slash++) {
 		if (*slash != '/')
@@ -151,5 +152,7 @@ int directory_create(const char *path, unsigned mode, struct error *err)
 	}
 	if (mkdir(prefix, mode) < 0 && errno != EEXIST)
 		return error_set_errno(err, errno, "cannot create directory %s", path);
+	if (stat(prefix, &status) < 0 || !S_ISDIR(status.st_mode))
+		return error_set_errno(err, ENOTDIR, "cannot create directory %s", path);
 	return 0;
 }

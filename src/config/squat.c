@@ -12,6 +12,7 @@
 #define DEVICES_MAX 1000
 /* As many of its IDs as the list of one class can hold: 55 bytes each, of 4 MiB. */
 #define COUNT_MAX 70000
+#define LIMIT_MAX 1000000
 #define PERMISSIONS "mrw"
 
 /* Types of this grammar alone. Where squat trims spaces, so do these. */
@@ -300,7 +301,7 @@ static const struct field path_fields[] = {
 		.key = "limit",
 		.help = "How many units of the group may use the same match.",
 		.type = &field_unsigned,
-		.max = COUNT_MAX,
+		.max = LIMIT_MAX,
 		.fallback = "1",
 		.offset = offsetof(struct config_path, limit),
 	},

@@ -316,9 +316,13 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 	size_t wire_size = device_wire_size(strlen(unit->id), unit->numa_node);
 	const struct claim *rival;
 
-	/* Overlapping groups give the same unit twice: one device. */
-	if (device && device->seen)
+	/* Overlapping groups give the same unit twice, which is one device. */
+	if (device && device->seen) {
+		if (!unit_same_nodes(&device->unit, unit))
+			add_conflict(class, unit_main_node(unit)->host_path,
+				     class->config);
 		return;
+	}
 	rival = find_rival(inventory, class, unit);
 	if (rival && device) {
 		device->seen = true;

@@ -9,6 +9,7 @@ enum {
 	KEY_FIRST,
 	KEY_SECOND,
 	KEY_THIRD,
+	KEY_FOURTH,
 	KEY_INDEX,
 	KEY_COUNT,
 };
@@ -222,6 +223,7 @@ static void key_by_numa(struct choice *choice)
 		candidate->keys[KEY_FIRST] = numa_cost(node, wanted);
 		candidate->keys[KEY_SECOND] = (size_t)(node->number + 1);
 		candidate->keys[KEY_THIRD] = candidate->rank;
+		candidate->keys[KEY_FOURTH] = SIZE_MAX - candidate->copies;
 	}
 	free(nodes);
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "source/glob.h"
 
@@ -96,8 +97,15 @@ static int descend(const struct search *search, const char *path, const char *ta
 	return *tail ? expand_from(search, path, tail) : take_match(search, path);
 }
 
+/* Nothing is ever below a device node or a file. */
+static bool may_be_directory(const struct dirent *entry)
+{
+	return entry->d_type == DT_DIR || entry->d_type == DT_LNK ||
+	       entry->d_type == DT_UNKNOWN;
+}
+
 static int read_matching(const struct search *search, const char *prefix,
-			 const char *component, struct strings *names)
+			 const char *component, bool is_last, struct strings *names)
 {
 	KUDEV_AUTO_FREE char *full = mem_printf("%s%s/", search->root, prefix);
 	DIR *directory = opendir(full);
@@ -112,7 +120,8 @@ static int read_matching(const struct search *search, const char *prefix,
 	while (errno = 0, (entry = readdir(directory))) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		if (fnmatch(component, entry->d_name, FNM_PATHNAME) == 0)
+		if (fnmatch(component, entry->d_name, FNM_PATHNAME) == 0 &&
+		    text_is_utf8(entry->d_name) && (is_last || may_be_directory(entry)))
 			strings_add(names, entry->d_name);
 	}
 	error = errno;
@@ -133,7 +142,7 @@ static int expand_component(const struct search *search, const char *prefix,
 	int r;
 
 	strings_add_unique(search->directories, directory);
-	r = read_matching(search, prefix, component, &names);
+	r = read_matching(search, prefix, component, !*tail, &names);
 	for (size_t i = 0; r == 0 && i < names.count; i++) {
 		KUDEV_AUTO_FREE char *path = mem_printf("%s/%s", prefix, names.items[i]);
 

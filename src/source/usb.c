@@ -65,43 +65,57 @@ static bool matches(const struct usb_device *device, const struct config_usb *us
 	       (device->serial && strcmp(device->serial, usb->serial) == 0);
 }
 
-static void take_device(const struct usb_device *device, const struct config_usb *usb,
-			size_t usb_count, const struct strings *existing,
-			struct strings *nodes)
+static char *node_of(const struct usb_device *device)
 {
-	KUDEV_AUTO_FREE char *node = mem_printf(USB_NODES "/%03lu/%03lu", device->bus,
-						device->number);
+	return mem_printf(USB_NODES "/%03lu/%03lu", device->bus, device->number);
+}
 
-	for (size_t i = 0; i < usb_count; i++) {
-		if (matches(device, &usb[i]) && strings_contain(existing, node)) {
-			strings_add_unique(nodes, node);
-			return;
-		}
+/* The nodes of one specification, sorted, behind those of the ones before it. */
+static void take_matches(const struct config_usb *usb, const struct usb_device *devices,
+			 size_t count, const struct strings *existing,
+			 struct strings *nodes)
+{
+	KUDEV_AUTO_STRINGS struct strings found = {0};
+
+	for (size_t i = 0; i < count; i++) {
+		KUDEV_AUTO_FREE char *node = node_of(&devices[i]);
+
+		if (matches(&devices[i], usb) && strings_contain(existing, node))
+			strings_add(&found, node);
 	}
+	strings_sort(&found);
+	for (size_t i = 0; i < found.count; i++)
+		strings_add_unique(nodes, found.items[i]);
 }
 
 int usb_find(const char *root, const struct config_usb *usb, size_t usb_count,
 	     struct strings *nodes, struct strings *directories, struct error *err)
 {
-	KUDEV_AUTO_STRINGS struct strings devices = {0};
+	KUDEV_AUTO_STRINGS struct strings entries = {0};
 	/* inotify sees nothing of sysfs: the directories of the nodes stand for it. */
 	KUDEV_AUTO_STRINGS struct strings unwatched = {0};
 	KUDEV_AUTO_STRINGS struct strings existing = {0};
+	struct usb_device *devices;
+	size_t count = 0;
 	int r = glob_expand(root, USB_NODES "/*/*", &existing, directories, err);
 
 	if (r == 0)
-		r = glob_expand(root, USB_DEVICES, &devices, &unwatched, err);
+		r = glob_expand(root, USB_DEVICES, &entries, &unwatched, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < devices.count; i++) {
+	devices = mem_zero(entries.count * sizeof(*devices));
+	for (size_t i = 0; i < entries.count; i++) {
 		KUDEV_AUTO_FREE char *directory = mem_printf("%s%s", root,
-							     devices.items[i]);
-		struct usb_device device;
+							     entries.items[i]);
 
-		if (read_device(directory, &device))
-			take_device(&device, usb, usb_count, &existing, nodes);
-		free(device.serial);
+		if (read_device(directory, &devices[count]))
+			count++;
 	}
-	strings_sort(nodes);
+	/* In the order of the specifications, as generic-device-plugin's IDs have it. */
+	for (size_t i = 0; i < usb_count; i++)
+		take_matches(&usb[i], devices, count, &existing, nodes);
+	for (size_t i = 0; i < count; i++)
+		free(devices[i].serial);
+	free(devices);
 	return 0;
 }

@@ -245,7 +245,7 @@ static void bad_devices_are_placed_in_their_text(void **state)
 		{"{\"name\": \"a\",\n \"group\": []}",
 		 "--device:1:1: warning: the device has no groups, so there is nothing to hand "
 		 "out\n"
-		 "--device:2:2: unknown key \"group\", did you mean \"groups\"?\n"},
+		 "--device:2:2: unknown key \"group\"; did you mean \"groups\"?\n"},
 		{"{\"name\": ",
 		 "--device:2:1: not valid YAML: did not find expected node content, "
 		 "while parsing a flow node\n"},

@@ -12,7 +12,7 @@ static void sloppiness_is_an_error(void **state)
 	static const struct parse_case tests[] = {
 		{PATH(""), NULL},
 		{PATH(", typo: 1"),
-		 "t:3:39: unknown key \"typo\", did you mean \"type\"?\n"},
+		 "t:3:39: unknown key \"typo\"; did you mean \"type\"?\n"},
 		{PATH(", type: Socket"),
 		 "t:3:45: type: must be Device or Mount, not \"Socket\"\n"},
 		{PATH(", permissions: rwx"),
@@ -28,7 +28,7 @@ static void sloppiness_is_an_error(void **state)
 	};
 	static const struct parse_case lenient[] = {
 		{PATH(", typo: 1"),
-		 "t:3:39: warning: unknown key \"typo\", did you mean \"type\"?\n"},
+		 "t:3:39: warning: unknown key \"typo\"; did you mean \"type\"?\n"},
 		{PATH(", type: Socket"),
 		 "t:3:45: warning: type: must be Device or Mount, not \"Socket\"\n"},
 		{PATH(", permissions: rwx"),

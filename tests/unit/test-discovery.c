@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "source/discovery.h"
+#include "test-scan.h"
+#include "test-wait.h"
+
+struct fixture {
+	struct tree *tree;
+	struct config *config;
+	struct loop *loop;
+	struct watcher *watcher;
+	struct inventory *inventory;
+	struct discovery *discovery;
+	unsigned changes;
+	/* What expect() waits for. */
+	size_t class;
+	const char *expected;
+};
+
+static void on_change(void *data)
+{
+	struct fixture *fixture = data;
+
+	fixture->changes++;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = mem_zero(sizeof(*fixture));
+
+	fixture->tree = tree_new();
+	assert_int_equal(loop_new(&fixture->loop, NULL), 0);
+	fixture->watcher = watcher_new(fixture->loop);
+	*state = fixture;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	discovery_free(fixture->discovery);
+	inventory_free(fixture->inventory);
+	watcher_free(fixture->watcher);
+	loop_free(fixture->loop);
+	config_free(fixture->config);
+	tree_free(fixture->tree);
+	free(fixture);
+	return 0;
+}
+
+static void start(struct fixture *fixture, const char *text)
+{
+	fixture->config = scan_config(fixture->tree, text);
+	fixture->inventory = inventory_new(fixture->config);
+	for (size_t i = 0; i < fixture->config->class_count; i++)
+		inventory_class_observe(inventory_class_at(fixture->inventory, i),
+					on_change, fixture);
+	fixture->discovery = discovery_new(fixture->loop, fixture->watcher,
+					   fixture->config, fixture->inventory);
+}
+
+static char *devices_text(const struct inventory_class *class)
+{
+	KUDEV_AUTO_STRINGS struct strings words = {0};
+
+	for (size_t i = 0; i < class->count; i++)
+		strings_take(&words, mem_printf("%s%s", class->devices[i]->unit.id,
+						class->devices[i]->healthy ? "" : "!"));
+	return strings_join(&words, " ");
+}
+
+static bool is_as_expected(void *data)
+{
+	const struct fixture *fixture = data;
+	KUDEV_AUTO_FREE char *got =
+		devices_text(inventory_class_at(fixture->inventory, fixture->class));
+
+	return strcmp(got, fixture->expected) == 0;
+}
+
+static void expect(struct fixture *fixture, size_t class, const char *expected)
+{
+	KUDEV_AUTO_FREE char *got = NULL;
+
+	fixture->class = class;
+	fixture->expected = expected;
+	if (wait_for(fixture->loop, is_as_expected, fixture))
+		return;
+	got = devices_text(inventory_class_at(fixture->inventory, class));
+	assert_string_equal(got, expected);
+}
+
+static void what_is_there_at_start_is_known_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+
+	tree_file(fixture->tree, "/dev/a0", "");
+	start(fixture, "classes:\n- {name: a, paths: ['/dev/a*']}\n"
+		       "- {name: b, paths: ['/dev/*0']}\n"
+		       "- {name: sim, simulate: {count: 2}}\n");
+	assert_int_equal(inventory_class_at(fixture->inventory, 0)->count, 1);
+	assert_int_equal(inventory_class_at(fixture->inventory, 2)->count, 2);
+	expect(fixture, 0, "a0");
+	expect(fixture, 1, "");
+	expect(fixture, 2, "sim-0 sim-1");
+}
+
+static void devices_come_and_go_with_their_nodes(void **state)
+{
+	struct fixture *fixture = *state;
+
+	tree_directory(fixture->tree, "/dev");
+	start(fixture, "classes:\n- {name: a, paths: ['/dev/a*']}\n");
+	expect(fixture, 0, "");
+	tree_file(fixture->tree, "/dev/a1", "");
+	expect(fixture, 0, "a1");
+	tree_file(fixture->tree, "/dev/a0", "");
+	expect(fixture, 0, "a1 a0");
+	tree_remove(fixture->tree, "/dev/a1");
+	expect(fixture, 0, "a1! a0");
+	tree_file(fixture->tree, "/dev/a1", "");
+	expect(fixture, 0, "a1 a0");
+}
+
+static void directories_that_do_not_exist_yet_are_followed(void **state)
+{
+	struct fixture *fixture = *state;
+
+	start(fixture, "classes:\n- {name: a, paths: ['/dev/*/by-id/x*']}\n");
+	expect(fixture, 0, "");
+	tree_file(fixture->tree, "/dev/one/by-id/x1", "");
+	expect(fixture, 0, "one-by-id-x1-32f1755fe9");
+}
+
+static void a_link_follows_its_target(void **state)
+{
+	struct fixture *fixture = *state;
+
+	tree_link(fixture->tree, "/dev/cam", "sub/target");
+	start(fixture, "classes:\n- {name: a, paths: [/dev/cam]}\n");
+	expect(fixture, 0, "");
+	tree_file(fixture->tree, "/dev/sub/target", "");
+	expect(fixture, 0, "cam");
+	tree_remove(fixture->tree, "/dev/sub/target");
+	expect(fixture, 0, "cam!");
+}
+
+static bool has_fifty(void *data)
+{
+	return ((const struct inventory_class *)data)->count == 50;
+}
+
+static void many_nodes_are_few_reports(void **state)
+{
+	struct fixture *fixture = *state;
+
+	tree_directory(fixture->tree, "/dev");
+	start(fixture, "classes:\n- {name: a, paths: ['/dev/a*']}\n");
+	for (unsigned i = 0; i < 50; i++) {
+		KUDEV_AUTO_FREE char *path = mem_printf("/dev/a%u", i);
+
+		tree_file(fixture->tree, path, "");
+	}
+	assert_comes(fixture->loop, has_fifty, inventory_class_at(fixture->inventory, 0));
+	assert_int_equal(fixture->changes, 1);
+}
+
+static void a_node_released_by_one_class_is_taken_by_the_next(void **state)
+{
+	struct fixture *fixture = *state;
+
+	tree_link(fixture->tree, "/dev/a", "/dev/null");
+	tree_link(fixture->tree, "/dev/b", "/dev/null");
+	start(fixture,
+	      "classes:\n- {name: a, paths: [/dev/a]}\n- {name: b, paths: [/dev/b]}\n");
+	expect(fixture, 0, "a");
+	expect(fixture, 1, "");
+	tree_remove(fixture->tree, "/dev/a");
+	expect(fixture, 0, "a!");
+	expect(fixture, 1, "b");
+}
+
+static void simulated_devices_are_unplugged_by_removing_them(void **state)
+{
+	struct fixture *fixture = *state;
+
+	start(fixture, "classes:\n- {name: cam, simulate: {count: 2}}\n");
+	expect(fixture, 0, "cam-0 cam-1");
+	tree_remove(fixture->tree, "/run/kudev/simulate/cam/0");
+	expect(fixture, 0, "cam-0! cam-1");
+	tree_file(fixture->tree, "/run/kudev/simulate/cam/0", "");
+	expect(fixture, 0, "cam-0 cam-1");
+}
+
+static void a_class_that_cannot_be_prepared_does_not_stop_the_others(void **state)
+{
+	struct fixture *fixture = *state;
+
+	tree_file(fixture->tree, "/run", "in the way");
+	tree_file(fixture->tree, "/dev/a", "");
+	start(fixture, "classes:\n- {name: cam, simulate: {count: 2}}\n"
+		       "- {name: a, paths: [/dev/a]}\n");
+	expect(fixture, 0, "");
+	expect(fixture, 1, "a");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_is_there_at_start_is_known_at_once),
+		TEST(devices_come_and_go_with_their_nodes),
+		TEST(directories_that_do_not_exist_yet_are_followed),
+		TEST(a_link_follows_its_target),
+		TEST(many_nodes_are_few_reports),
+		TEST(a_node_released_by_one_class_is_taken_by_the_next),
+		TEST(simulated_devices_are_unplugged_by_removing_them),
+		TEST(a_class_that_cannot_be_prepared_does_not_stop_the_others),
+	};
+
+	log_setup(LOG_LEVEL_NONE, LOG_FORMAT_JSON);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
