@@ -50,24 +50,6 @@ int error_set_errno(struct error *err, int code, const char *format, ...)
 	return error_set(err, code, "%s: %s", context, strerror(code));
 }
 
-int error_prefix(struct error *err, const char *format, ...)
-{
-	KUDEV_AUTO_FREE char *context = NULL;
-	char *message;
-	va_list args;
-
-	if (!err)
-		return -EINVAL;
-
-	va_start(args, format);
-	context = format_message(format, args);
-	va_end(args);
-	message = mem_printf("%s: %s", context, error_message(err));
-	free(err->message);
-	err->message = message;
-	return -err->code;
-}
-
 const char *error_message(const struct error *err)
 {
 	return err->message ? err->message : "no error";
@@ -78,6 +60,5 @@ void error_clear(struct error *err)
 	if (!err)
 		return;
 	free(err->message);
-	free(err->file);
 	memset(err, 0, sizeof(*err));
 }

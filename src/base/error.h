@@ -3,9 +3,9 @@
 #define KUDEV_BASE_ERROR_H
 
 /*
- * An error that a person must be able to act on: an errno for programs, a sentence for
- * people and, where there is one, the place in a file. Functions that take one as their
- * last parameter set it and return its negative errno in one line:
+ * An error that a person must be able to act on: an errno for programs and a sentence for
+ * people. (Mistakes in a text have a place besides: see config/diagnostics.h.) Functions
+ * that take one as their last parameter set it and return its negative errno in one line:
  *
  *	return error_set(err, EINVAL, "count must be at least 1, not %u", count);
  *
@@ -13,11 +13,8 @@
  */
 
 struct error {
-	int code;	 /* positive errno; 0: unset */
-	char *message;	 /* owned; without a full stop, without the place */
-	char *file;	 /* owned; NULL: no place */
-	unsigned line;	 /* from 1; 0: unknown */
-	unsigned column; /* from 1; 0: unknown */
+	int code;      /* positive errno; 0: unset */
+	char *message; /* owned; without a full stop */
 };
 
 /* Sets the error, unless err is NULL, and returns -code. An older one is overwritten. */
@@ -27,10 +24,6 @@ int error_set(struct error *err, int code, const char *format, ...)
 /* As error_set(), with ": " and the text of the errno appended. */
 int error_set_errno(struct error *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-
-/* Puts context and ": " before the message; returns -code. */
-int error_prefix(struct error *err, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
 
 /* The message, never NULL. */
 const char *error_message(const struct error *err);

@@ -208,18 +208,10 @@ void log_write(enum log_level level, const char *message, const struct log_field
 	}
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 bool log_limit_burst(struct log_limit *limit, unsigned burst, int64_t interval_ms,
 		     uint64_t *ret_suppressed)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_ms();
 
 	if (!limit->start_ms || now - limit->start_ms >= interval_ms) {
 		limit->start_ms = now;

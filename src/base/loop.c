@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/loop.h"
@@ -120,7 +119,10 @@ static struct event_base *base_create(void)
 	return base;
 }
 
-/* libevent and the gRPC core end the process when they can't open what they need at start. */
+/*
+ * libevent and the gRPC core end the process when they can't open what they need at
+ * start.
+ */
 static int check_descriptors(struct error *err)
 {
 	struct rlimit files;
@@ -176,14 +178,6 @@ void loop_run(struct loop *loop)
 void loop_stop(struct loop *loop)
 {
 	event_base_loopbreak(loop->base);
-}
-
-int64_t loop_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void on_timer_event(evutil_socket_t fd, short what, void *data)

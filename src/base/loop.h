@@ -31,9 +31,6 @@ struct loop *loop_free(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-/* CLOCK_MONOTONIC in milliseconds. */
-int64_t loop_now_ms(void);
-
 /* A one-shot timer, unset at first. */
 struct loop_timer *loop_timer_new(struct loop *loop, loop_callback on_expired,
 				  void *data);

@@ -5,8 +5,8 @@
 /*
  * Texts with {variables}: checked once when the configuration is read, expanded for every
  * container. "{{" and "}}" stand for the braces themselves. The set of variables belongs
- * to the caller: an array of names, and at expansion an array of values in the same order.
- * Thread: any; a template is immutable.
+ * to the caller: an array of names, and at expansion an array of values in the same
+ * order. Thread: any; a template is immutable.
  */
 
 #include <stdbool.h>

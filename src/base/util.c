@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -81,78 +79,10 @@ void fd_close_cleanup(int *fd)
 	*fd = fd_close(*fd);
 }
 
-static int read_all(int fd, char *text, size_t size, size_t *ret_size)
+int64_t clock_ms(void)
 {
-	size_t used = 0;
+	struct timespec now;
 
-	while (used < size) {
-		ssize_t got = read(fd, text + used, size - used);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -errno;
-		if (got == 0)
-			break;
-		used += (size_t)got;
-	}
-	*ret_size = used;
-	return 0;
-}
-
-int file_read(const char *path, size_t max_size, char **ret_text, size_t *ret_size,
-	      struct error *err)
-{
-	KUDEV_AUTO_CLOSE int fd = -1;
-	KUDEV_AUTO_FREE char *text = NULL;
-	struct stat status;
-	size_t size = 0;
-	int r;
-
-	/* O_NONBLOCK: a FIFO by this name must not hang us before we can refuse it. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return error_set_errno(err, errno, "cannot open %s", path);
-	if (fstat(fd, &status) < 0)
-		return error_set_errno(err, errno, "cannot read %s", path);
-	if (S_ISDIR(status.st_mode))
-		return error_set(err, EISDIR, "cannot read %s: it is a directory", path);
-	if (!S_ISREG(status.st_mode))
-		return error_set(err, EINVAL, "cannot read %s: it is not a regular file",
-				 path);
-
-	/* One byte more than allowed tells a file that is too large, even as it grows. */
-	text = mem_alloc(max_size + 1);
-	r = read_all(fd, text, max_size + 1, &size);
-	if (r < 0)
-		return error_set_errno(err, -r, "cannot read %s", path);
-	if (size > max_size)
-		return error_set(err, EFBIG, "%s is larger than %zu bytes", path,
-				 max_size);
-
-	text[size] = '\0';
-	*ret_text = take_ptr(text);
-	*ret_size = size;
-	return 0;
-}
-
-int directory_create(const char *path, unsigned mode, struct error *err)
-{
-	KUDEV_AUTO_FREE char *prefix = mem_string(path);
-	struct stat status;
-
-	for (char *slash = prefix + 1; *slash; slash++) {
-		if (*slash != '/')
-			continue;
-		*slash = '\0';
-		if (mkdir(prefix, mode) < 0 && errno != EEXIST)
-			return error_set_errno(err, errno, "cannot create directory %s",
-					       prefix);
-		*slash = '/';
-	}
-	if (mkdir(prefix, mode) < 0 && errno != EEXIST)
-		return error_set_errno(err, errno, "cannot create directory %s", path);
-	if (stat(prefix, &status) < 0 || !S_ISDIR(status.st_mode))
-		return error_set_errno(err, ENOTDIR, "cannot create directory %s", path);
-	return 0;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

@@ -3,16 +3,14 @@
 #define KUDEV_BASE_UTIL_H
 
 /*
- * What every other file leans on: cleanup attributes, moving ownership, memory that is
- * never missing, and whole-file reads. Thread-safe: nothing here keeps state.
+ * What every other file leans on: cleanup attributes, moving ownership, and memory that
+ * is never missing. Thread-safe: nothing here keeps state.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-#include "base/error.h"
 
 #define KUDEV_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #define KUDEV_CONTAINER_OF(ptr, type, member) \
@@ -74,14 +72,7 @@ void fd_close_cleanup(int *fd);
 /* Closes fd unless it is negative and returns -1, to be stored in its place. */
 int fd_close(int fd);
 
-/*
- * Reads a whole regular file of at most max_size bytes. The result is NUL-terminated for
- * convenience; ret_size does not count that byte. The error names the file.
- */
-int file_read(const char *path, size_t max_size, char **ret_text, size_t *ret_size,
-	      struct error *err);
-
-/* Makes a directory and its missing parents with this mode; an existing one is fine. */
-int directory_create(const char *path, unsigned mode, struct error *err);
+/* CLOCK_MONOTONIC in milliseconds. */
+int64_t clock_ms(void);
 
 #endif

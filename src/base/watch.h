@@ -7,10 +7,10 @@
  * nearest ancestor is watched for it. One inotify descriptor serves the whole process,
  * since a node has few of them (fs.inotify.max_user_instances is 128 by default).
  *
- * A callback says only that something changed; the owner looks what. inotify can be absent,
- * lose events (overflow) and never sees a mount over a directory, so owners also look now
- * and then on their own: often when watcher_is_live() is false, seldom otherwise.
- * Thread: the loop thread.
+ * A callback says only that something changed; the owner looks what. inotify can be
+ * absent, lose events (overflow) and never sees a mount over a directory, so owners also
+ * look now and then on their own: often when watcher_is_live() is false, seldom
+ * otherwise. Thread: the loop thread.
  */
 
 #include <stdbool.h>
@@ -35,7 +35,8 @@ void watcher_recheck(struct watcher *watcher);
 
 /*
  * on_change runs once for any number of changes that were read together: an entry of the
- * directory appeared, vanished or was renamed, or the directory itself did. path is absolute.
+ * directory appeared, vanished or was renamed, or the directory itself did. path is
+ * absolute.
  */
 struct watch *watch_new(struct watcher *watcher, const char *path,
 			loop_callback on_change, void *data);

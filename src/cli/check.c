@@ -137,7 +137,7 @@ static void print_devices(const struct inventory_class *class)
 		copies = count_copies(class, i);
 		printf("  %-24s ", device->unit.id);
 		print_nodes(class, device);
-		if (device->unit.numa_node != DEVICE_NUMA_UNKNOWN)
+		if (device->unit.numa_node != LIST_NUMA_UNKNOWN)
 			printf("  NUMA node %d", device->unit.numa_node);
 		if (copies > 1)
 			printf("  and %zu more, to %s", copies - 1,
@@ -217,7 +217,7 @@ static struct json_object *device_json(const struct inventory_class *class,
 	add_string(object, "health", device->healthy ? "Healthy" : "Unhealthy");
 	if (device->reason)
 		add_string(object, "reason", device->reason);
-	if (device->unit.numa_node != DEVICE_NUMA_UNKNOWN)
+	if (device->unit.numa_node != LIST_NUMA_UNKNOWN)
 		json_object_object_add(object, "numaNode",
 				       json_object_new_int(device->unit.numa_node));
 	for (size_t i = 0; i < device->unit.node_count; i++)

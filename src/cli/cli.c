@@ -34,7 +34,9 @@ void cli_raise_limits(void)
 {
 	struct rlimit files;
 
-	/* Nothing here uses select(2), for which the soft limit is kept low by default. */
+	/*
+	 * Nothing here uses select(2), for which the soft limit is kept low by default.
+	 */
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return;
 	files.rlim_cur = files.rlim_max;

@@ -2,7 +2,10 @@
 #ifndef KUDEV_CLI_CLI_H
 #define KUDEV_CLI_CLI_H
 
-/* The subcommands: each is a function from options to an exit status. Thread: the main one. */
+/*
+ * The subcommands: each is a function from options to an exit status. Thread: the main
+ * one.
+ */
 
 #include "base/strings.h"
 #include "config/load.h"
@@ -20,9 +23,10 @@ int cli_check(const struct options *options);
 int cli_try(const struct options *options);
 
 /*
- * Reads the configuration that the settings and the environment ask for. What is wrong with
- * it goes to standard error, all of it; if it is no more than warnings, to ret_warnings
- * instead, unless that is NULL. The caller owns the result. False if there is an error.
+ * Reads the configuration that the settings and the environment ask for. What is wrong
+ * with it goes to standard error, all of it; if it is no more than warnings, to
+ * ret_warnings instead, unless that is NULL. The caller owns the result. False if there
+ * is an error.
  */
 bool cli_load_config(const struct settings *settings, struct config **ret,
 		     struct strings *ret_warnings);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 #include <utlist.h>
 
+#include "base/unix.h"
 #include "cli/standin.h"
 
-/* As the kubelet allows for the options; it gives Allocate no limit, but we won't hang. */
+/*
+ * As the kubelet allows for the options; it gives Allocate no limit, but we won't hang.
+ */
 #define CALL_TIMEOUT_MS 10000
 
 struct standin {
@@ -58,7 +57,7 @@ static struct rpc_request *call(struct standin_resource *resource, const char *m
 				const ProtobufCMessage *content, int64_t timeout_ms,
 				const struct rpc_request_callbacks *callbacks)
 {
-	KUDEV_AUTO(rpc_message_unref) struct rpc_message *message = NULL;
+	KUDEV_AUTO(rpc_message_free) struct rpc_message *message = NULL;
 
 	message = rpc_message_new(content);
 	return rpc_request_new(resource->connection, method, message, timeout_ms,
@@ -114,7 +113,7 @@ static void on_options_done(enum rpc_status status, const char *text, void *data
 	static const V1beta1__Empty empty = V1BETA1__EMPTY__INIT;
 	struct standin_resource *resource = data;
 	struct rpc_call *registering = take_ptr(resource->registering);
-	KUDEV_AUTO(rpc_message_unref) struct rpc_message *reply = NULL;
+	KUDEV_AUTO(rpc_message_free) struct rpc_message *reply = NULL;
 
 	resource->options = NULL;
 	if (status != RPC_OK) {
@@ -314,21 +313,6 @@ bool standin_allocate(struct standin_resource *resource)
 	return count > 0;
 }
 
-static int listen_at(const char *path, struct error *err)
-{
-	KUDEV_AUTO_CLOSE int fd = -1;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return error_set_errno(err, ENAMETOOLONG, "cannot listen on %s", path);
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    listen(fd, SOMAXCONN) < 0)
-		return error_set_errno(err, errno, "cannot listen on %s", path);
-	return take_fd(&fd);
-}
-
 int standin_new(struct loop *loop, const char *directory,
 		const struct standin_callbacks *callbacks, void *data,
 		struct standin **ret, struct error *err)
@@ -336,7 +320,7 @@ int standin_new(struct loop *loop, const char *directory,
 	KUDEV_AUTO_FREE char *path = mem_printf("%s/kubelet.sock", directory);
 	struct standin *standin;
 	struct rpc *rpc;
-	int fd = listen_at(path, err);
+	int fd = unix_listen(path, err);
 	int r;
 
 	if (fd < 0)

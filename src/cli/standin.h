@@ -4,8 +4,8 @@
 
 /*
  * A stand-in for the kubelet: serves Registration on kubelet.sock, and uses each plugin
- * that registers as the kubelet's device manager does: asks for its options while Register
- * is under way, watches its list, and allocates devices. It keeps no pods and no
+ * that registers as the kubelet's device manager does: asks for its options while
+ * Register is under way, watches its list, and allocates devices. It keeps no pods and no
  * checkpoint. Thread: the loop thread.
  */
 

@@ -165,7 +165,9 @@ static void show(struct trial *trial)
 	allocate_each(trial);
 }
 
-/* The health that a device had; lists keep their order, so it is nearly always at index. */
+/*
+ * The health that a device had; lists keep their order, so it is nearly always at index.
+ */
 static const char *health_before(const V1beta1__ListAndWatchResponse *previous,
 				 size_t index, const char *id)
 {

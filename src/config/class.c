@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "config/class.h"
+#include "config/list.h"
 #include "config/names.h"
 
 #define NUMBER_DIGITS 10 /* of an unsigned */
@@ -13,16 +14,6 @@ void class_place(struct config_class *class, const struct document *document,
 	class->file = mem_string(document->file);
 	class->line = node_line(node);
 	class->column = node_column(node);
-}
-
-/* A length-delimited protobuf field: tag, length in groups of seven bits, content. */
-static uint64_t delimited(uint64_t length)
-{
-	uint64_t size = 2 + length;
-
-	for (uint64_t rest = length >> 7; rest > 0; rest >>= 7)
-		size++;
-	return size;
 }
 
 /* How many of the numbers from 0 to count - 1 have that many decimal digits. */
@@ -42,21 +33,20 @@ static uint64_t numbers_with(unsigned digits, uint64_t count)
 
 uint64_t class_list_size(const struct config_class *class)
 {
-	/* NUMANode.ID takes two bytes; node 0 would be empty, which is less. */
-	uint64_t topology = class->simulate.numa_nodes > 0 ? delimited(delimited(2)) : 0;
-	uint64_t fixed = delimited(strlen("Unhealthy")) + topology;
+	/* Every NUMA node but 0 takes the same; 0 takes less. */
+	int numa_node = class->simulate.numa_nodes > 0 ? 1 : LIST_NUMA_UNKNOWN;
 	uint64_t total = 0;
 
 	/* An ID is <class>-<n> or <class>-<n>-<copy>, so that few lengths occur. */
 	for (unsigned n = 1; n <= NUMBER_DIGITS; n++) {
 		for (unsigned copy = 1; copy <= NUMBER_DIGITS; copy++) {
-			uint64_t id = strlen(class->name) + 1 + n;
+			size_t id = strlen(class->name) + 1 + n;
 
 			if (class->share > 1)
 				id += 1 + copy;
 			total += numbers_with(n, class->simulate.count) *
 				 numbers_with(copy, class->share) *
-				 delimited(delimited(id) + fixed);
+				 list_device_size(id, numa_node);
 		}
 	}
 	return total;

@@ -20,11 +20,6 @@ const char *const config_preferred_names[] = {
 	NULL,
 };
 
-const char *config_preferred_name(enum config_preferred preferred)
-{
-	return config_preferred_names[preferred];
-}
-
 static void clear_group(struct config_group *group)
 {
 	for (size_t i = 0; i < group->path_count; i++) {

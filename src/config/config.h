@@ -4,10 +4,10 @@
 
 /*
  * The configuration as the rest of the program sees it: a plain tree, complete, checked,
- * and const once built. Front ends (the YAML file, squat's grammar, flags and environment)
- * fill it; nothing in it refers to how it was written, except the place of each class for
- * messages. Pure: bytes in, struct out; no file of the device tree is touched here.
- * Thread: any; immutable after config_load().
+ * and const once built. Front ends (the YAML file, squat's grammar, flags and
+ * environment) fill it; nothing in it refers to how it was written, except the place of
+ * each class for messages. Pure: bytes in, struct out; no file of the device tree is
+ * touched here. Thread: any; immutable after config_load().
  */
 
 #include <stdbool.h>
@@ -18,7 +18,10 @@
 #include "base/template.h"
 #include "base/util.h"
 
-/* Where the kubelet looks for device plugins (its constants.go; --root-dir does not move it). */
+/*
+ * Where the kubelet looks for device plugins (its constants.go; --root-dir does not move
+ * it).
+ */
 #define CONFIG_PLUGIN_DIRECTORY "/var/lib/kubelet/device-plugins"
 #define CONFIG_DOMAIN "kudev.io"
 #define CONFIG_SQUAT_DOMAIN "squat.ai"
@@ -27,8 +30,8 @@
 #define CONFIG_SIMULATE_DIRECTORY "/run/kudev/simulate"
 
 /*
- * The variables of templates, in the order of config_variables[]. PATH is the first node of
- * the device as the container sees it; IDS and PATHS join those of all its devices.
+ * The variables of templates, in the order of config_variables[]. PATH is the first node
+ * of the device as the container sees it; IDS and PATHS join those of all its devices.
  */
 enum config_variable {
 	CONFIG_VARIABLE_ID,
@@ -176,8 +179,5 @@ KUDEV_DEFINE_CLEANUP(struct config *, config_free)
 
 /* The words that the configuration uses for the policies, in their order, and NULL. */
 extern const char *const config_preferred_names[];
-
-/* The word for one policy, e.g. "numa". */
-const char *config_preferred_name(enum config_preferred preferred);
 
 #endif

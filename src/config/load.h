@@ -39,8 +39,9 @@ void settings_from_environment(char *(*lookup)(const char *name),
 			       struct diagnostics *diagnostics);
 
 /*
- * Warns of KUDEV_* variables that are no setting but look like a slip for one. environment
- * is as environ(7); the variables that Kubernetes makes for a service named kudev pass.
+ * Warns of KUDEV_* variables that are no setting but look like a slip for one.
+ * environment is as environ(7); the variables that Kubernetes makes for a service named
+ * kudev pass.
  */
 void settings_check_names(char *const *environment, struct diagnostics *diagnostics);
 

@@ -214,28 +214,3 @@ int pattern_parse(const char *text, unsigned flags, char **ret, struct error *er
 	*ret = take_ptr(clean);
 	return 0;
 }
-
-bool pattern_is_literal(const char *pattern)
-{
-	for (; *pattern; pattern++) {
-		if (strchr("*?[", *pattern))
-			return false;
-		if (*pattern == '\\')
-			pattern++;
-	}
-	return true;
-}
-
-char *pattern_literal(const char *pattern)
-{
-	char *literal = mem_alloc(strlen(pattern) + 1);
-	size_t used = 0;
-
-	for (; *pattern; pattern++) {
-		if (*pattern == '\\')
-			pattern++;
-		literal[used++] = *pattern;
-	}
-	literal[used] = '\0';
-	return literal;
-}

@@ -23,12 +23,6 @@ enum pattern_flag {
  */
 int pattern_parse(const char *text, unsigned flags, char **ret, struct error *err);
 
-/* Whether a checked pattern names one path alone. */
-bool pattern_is_literal(const char *pattern);
-
-/* The path that a literal pattern names, without its backslashes; the caller frees it. */
-char *pattern_literal(const char *pattern);
-
 /*
  * Checks a path that is no glob: absolute, without ".." and control characters, not
  * longer than the kernel takes.

@@ -4,11 +4,9 @@
 #include "base/text.h"
 #include "config/class.h"
 #include "config/config.h"
+#include "config/list.h"
 #include "config/rules.h"
 #include "config/value.h"
-
-/* What gRPC takes in one message; the kubelet sets no other limit. */
-#define LIST_SIZE_MAX (4 * 1024 * 1024)
 
 void path_finish(struct document *document, const yaml_node_t *mapping,
 		 const struct field *field, void *target)
@@ -179,7 +177,7 @@ static void share_groups(struct document *document, const yaml_node_t *mapping,
 static void check_list_size(struct document *document, const yaml_node_t *mapping,
 			    const struct config_class *class)
 {
-	if (!class->name || class_list_size(class) <= LIST_SIZE_MAX)
+	if (!class->name || class_list_size(class) <= LIST_MAX_SIZE)
 		return;
 	document_error(
 		document, document_key(document, mapping, "simulate"),

@@ -17,7 +17,7 @@ struct unit *unit_list_add(struct unit_list *list, char *id, size_t node_count)
 		.id = id,
 		.nodes = mem_zero(node_count * sizeof(*unit->nodes)),
 		.node_count = node_count,
-		.numa_node = DEVICE_NUMA_UNKNOWN,
+		.numa_node = LIST_NUMA_UNKNOWN,
 	};
 	return unit;
 }
@@ -74,33 +74,4 @@ int node_identify(const char *root, const char *path, struct node_identity *ret)
 		.inode = is_node ? 0 : status.st_ino,
 	};
 	return 0;
-}
-
-/* Protocol Buffers encoding: seven bits a byte. */
-static size_t varint_size(size_t value)
-{
-	size_t size = 1;
-
-	while (value >>= 7)
-		size++;
-	return size;
-}
-
-/* A length-delimited field with a tag of one byte. */
-static size_t field_size(size_t length)
-{
-	return 1 + varint_size(length) + length;
-}
-
-size_t device_wire_size(size_t id_length, int numa_node)
-{
-	size_t size = field_size(id_length) + field_size(strlen("Unhealthy"));
-
-	if (numa_node != DEVICE_NUMA_UNKNOWN) {
-		/* proto3 leaves a zero out. */
-		size_t node = numa_node ? 1 + varint_size((size_t)numa_node) : 0;
-
-		size += field_size(field_size(node));
-	}
-	return field_size(size);
 }

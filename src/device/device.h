@@ -4,8 +4,8 @@
 
 /*
  * What a source finds and the inventory keeps: a unit is one thing that the kubelet can
- * hand out under one ID, made of one or more nodes. Paths are the host's, without the root
- * under which they were looked up. Thread: any, one at a time.
+ * hand out under one ID, made of one or more nodes. Paths are the host's, without the
+ * root under which they were looked up. Thread: any, one at a time.
  */
 
 #include <stdbool.h>
@@ -13,9 +13,7 @@
 #include <stdint.h>
 
 #include "base/template.h"
-
-/* No NUMA node known: the kubelet is sent no topology, which means no preference. */
-#define DEVICE_NUMA_UNKNOWN (-1)
+#include "config/list.h"
 
 enum node_type {
 	NODE_DEVICE, /* a device node, or a directory of them */
@@ -47,7 +45,7 @@ struct unit {
 	char *id; /* unique in its class; at most 63 bytes for those that kudev makes up */
 	struct unit_node *nodes;
 	size_t node_count;
-	int numa_node; /* or DEVICE_NUMA_UNKNOWN */
+	int numa_node; /* or LIST_NUMA_UNKNOWN */
 };
 
 /* Zero-initialise it. */
@@ -73,13 +71,6 @@ bool unit_same_nodes(const struct unit *a, const struct unit *b);
  * root is "" or the directory under which path is looked up.
  */
 int node_identify(const char *root, const char *path, struct node_identity *ret);
-
-/*
- * The bytes that a device takes in a ListAndWatchResponse (api.proto: Device 1 ID,
- * 2 health, 3 topology), reckoned with the longer of the two healths so that a list can
- * never outgrow its limit by a change of health.
- */
-size_t device_wire_size(size_t id_length, int numa_node);
 
 #define KUDEV_AUTO_UNIT_LIST __attribute__((cleanup(unit_list_clear)))
 

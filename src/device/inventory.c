@@ -313,7 +313,7 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 		      struct unit *unit)
 {
 	struct device *device = inventory_class_find(class, unit->id);
-	size_t wire_size = device_wire_size(strlen(unit->id), unit->numa_node);
+	size_t wire_size = list_device_size(strlen(unit->id), unit->numa_node);
 	const struct claim *rival;
 
 	/* Overlapping groups give the same unit twice, which is one device. */
@@ -333,7 +333,7 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 		return;
 	} else if (device) {
 		update_device(inventory, class, device, unit);
-	} else if (class->list_size + wire_size <= INVENTORY_LIST_MAX_SIZE) {
+	} else if (class->list_size + wire_size <= LIST_MAX_SIZE) {
 		add_device(inventory, class, unit, wire_size);
 	} else {
 		class->refused++;
@@ -363,7 +363,7 @@ static void log_refused(const struct inventory_class *class, size_t refused_befo
 		  LOG_STR("resource", class->config->resource),
 		  LOG_INT("device_count", class->count),
 		  LOG_INT("refused_count", class->refused),
-		  LOG_INT("limit_bytes", INVENTORY_LIST_MAX_SIZE),
+		  LOG_INT("limit_bytes", LIST_MAX_SIZE),
 		  LOG_STR("hint",
 			  "the kubelet takes lists of at most 4 MiB; split the class"));
 }

@@ -3,9 +3,9 @@
 #define KUDEV_DEVICE_INVENTORY_H
 
 /*
- * The one truth about devices: which there are in each class, in what order, in what state
- * and why. Sources report what they see, plugins read and are told of changes; nobody else
- * keeps device state.
+ * The one truth about devices: which there are in each class, in what order, in what
+ * state and why. Sources report what they see, plugins read and are told of changes;
+ * nobody else keeps device state.
  *
  * A device that was listed once stays listed: the kubelet (1.34 to 1.36 at least) panics
  * when an ID vanishes that a pod holds or that is just being allocated, so a vanished
@@ -19,13 +19,8 @@
 
 #include "base/loop.h"
 #include "config/config.h"
+#include "config/list.h"
 #include "device/device.h"
-
-/*
- * The largest list that the kubelet takes: grpc-go's limit for a received message, which
- * the kubelet leaves at its default.
- */
-#define INVENTORY_LIST_MAX_SIZE (4U * 1024 * 1024)
 
 struct device {
 	struct unit unit;
@@ -62,7 +57,7 @@ struct inventory_class {
 	size_t capacity;
 	size_t healthy;
 	size_t refused;	  /* devices for which the list has no room, by the last report */
-	size_t list_size; /* bytes, see device_wire_size() */
+	size_t list_size; /* bytes, see list_device_size() */
 	uint64_t version; /* grows with each change that the kubelet should hear of */
 	struct conflict_list *conflicts; /* of the last report */
 	struct log_limit change_limit;
@@ -86,9 +81,9 @@ void inventory_class_observe(struct inventory_class *class, loop_callback on_cha
 			     void *data);
 
 /*
- * Takes in what a source sees now of a class: all of it. Empties the list. New devices are
- * added unless another class has claimed one of their nodes or the list would outgrow what
- * the kubelet takes; known ones that are missing turn unhealthy.
+ * Takes in what a source sees now of a class: all of it. Empties the list. New devices
+ * are added unless another class has claimed one of their nodes or the list would outgrow
+ * what the kubelet takes; known ones that are missing turn unhealthy.
  */
 void inventory_report(struct inventory *inventory, size_t index, struct unit_list *units);
 

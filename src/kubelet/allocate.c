@@ -7,7 +7,9 @@
 #include "base/text.h"
 #include "kubelet/allocate.h"
 
-/* Where something was put in the container: the kubelet drops a second one for the path. */
+/*
+ * Where something was put in the container: the kubelet drops a second one for the path.
+ */
 struct taken_path {
 	const char *container_path; /* owned by the response */
 	UT_hash_handle hh;
@@ -216,7 +218,9 @@ static int by_index(const void *a, const void *b)
 	return ((*left)->index > (*right)->index) - ((*left)->index < (*right)->index);
 }
 
-/* The ID is a peer's: quoted, it can forge neither a line of the log nor a status text. */
+/*
+ * The ID is a peer's: quoted, it can forge neither a line of the log nor a status text.
+ */
 static int refuse_device(const char *id, const struct device *device,
 			 const struct config_class *class, struct error *err)
 {

@@ -3,9 +3,9 @@
 #define KUDEV_KUBELET_ALLOCATE_H
 
 /*
- * What a container gets for the devices that the kubelet chose: nodes, mounts, environment
- * and annotations. Pure: the answer depends on the class as the inventory knows it, the
- * request and the time given. Thread: the loop thread.
+ * What a container gets for the devices that the kubelet chose: nodes, mounts,
+ * environment and annotations. Pure: the answer depends on the class as the inventory
+ * knows it, the request and the time given. Thread: the loop thread.
  */
 
 #include <time.h>

@@ -11,7 +11,10 @@
 #include "kubelet/plugin.h"
 #include "kubelet/preferred.h"
 
-/* Changes that come this close together make one message: the kubelet syncs a file for each. */
+/*
+ * Changes that come this close together make one message: the kubelet syncs a file for
+ * each.
+ */
 #define COALESCE_MS 1
 /* How soon a list that has not changed is sent again after it proved wrong. */
 #define REFRESH_MS 20
@@ -64,7 +67,7 @@ static V1beta1__Device *device_message(const struct device *device)
 	v1beta1__device__init(message);
 	message->id = mem_string(device->unit.id);
 	message->health = mem_string(device->healthy ? "Healthy" : "Unhealthy");
-	if (device->unit.numa_node != DEVICE_NUMA_UNKNOWN)
+	if (device->unit.numa_node != LIST_NUMA_UNKNOWN)
 		message->topology = topology_new(device->unit.numa_node);
 	return message;
 }
@@ -89,15 +92,15 @@ static struct rpc_message *current_list(struct plugin *plugin)
 {
 	if (plugin->list && plugin->list_version == plugin->class->version)
 		return plugin->list;
-	rpc_message_unref(plugin->list);
+	rpc_message_free(plugin->list);
 	plugin->list = pack_list(plugin->class);
 	plugin->list_version = plugin->class->version;
 	return plugin->list;
 }
 
 /*
- * A stream has one message under way at most. A reader that stalls costs nothing more, and
- * gets the newest list when it goes on.
+ * A stream has one message under way at most. A reader that stalls costs nothing more,
+ * and gets the newest list when it goes on.
  */
 static void send_list(struct stream *stream)
 {
@@ -211,7 +214,7 @@ bool plugin_prefers(const struct plugin *plugin)
 /* Returns whether the answer went out. */
 static bool reply(struct rpc_call *call, const ProtobufCMessage *content)
 {
-	KUDEV_AUTO(rpc_message_unref) struct rpc_message *message = NULL;
+	KUDEV_AUTO(rpc_message_free) struct rpc_message *message = NULL;
 
 	message = rpc_message_new(content);
 	if (rpc_message_size(message) > RPC_MAX_MESSAGE_SIZE) {
@@ -408,7 +411,7 @@ struct plugin *plugin_free(struct plugin *plugin)
 	inventory_class_observe(plugin->class, NULL, NULL);
 	loop_timer_free(plugin->flush);
 	loop_timer_free(plugin->refresh);
-	rpc_message_unref(plugin->list);
+	rpc_message_free(plugin->list);
 	free(plugin);
 	return NULL;
 }

@@ -198,7 +198,7 @@ static size_t numa_cost(const struct numa_node *node, size_t wanted)
 {
 	if (node->must > 0)
 		return 0;
-	if (node->number == DEVICE_NUMA_UNKNOWN)
+	if (node->number == LIST_NUMA_UNKNOWN)
 		return SIZE_MAX;
 	return node->available >= wanted ? node->available
 					 : SIZE_MAX - 1 - node->available;

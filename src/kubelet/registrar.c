@@ -27,8 +27,8 @@
 /* After a refusal that only another kubelet or configuration can change. */
 #define REFUSED_MS 60000
 /*
- * After the end of a stream, and not before our side of it is over: time for the kubelet to
- * drop the old client, which would otherwise take the new one with it.
+ * After the end of a stream, and not before our side of it is over: time for the kubelet
+ * to drop the old client, which would otherwise take the new one with it.
  */
 #define RELEASE_MS 100
 /* A stream that lived this long shows that the registration was sound. */
@@ -224,7 +224,7 @@ static void fail_attempt(struct registration *registration, const char *text, in
 /* The stream of a registered class has ended while the kubelet stays, or so it seems. */
 static void lose_stream(struct registration *registration)
 {
-	bool sound = loop_now_ms() - registration->registered_ms >= SOUND_MS;
+	bool sound = clock_ms() - registration->registered_ms >= SOUND_MS;
 
 	drop_server(registration);
 	registration->reason = "stream ended";
@@ -247,9 +247,9 @@ static void on_register_done(enum rpc_status status, const char *text, void *dat
 		 LOG_STR("resource", resource_of(registration)),
 		 LOG_STR("endpoint", registration->socket.name),
 		 LOG_STR("reason", registration->reason),
-		 LOG_INT("duration_ms", loop_now_ms() - registration->started_ms));
+		 LOG_INT("duration_ms", clock_ms() - registration->started_ms));
 	registration->state = REGISTRATION_REGISTERED;
-	registration->registered_ms = loop_now_ms();
+	registration->registered_ms = clock_ms();
 	registration->attempts = 0;
 	registration->reason = "retry";
 	registration->failure_limit = (struct log_limit){0};
@@ -268,7 +268,7 @@ static void send_register(struct registration *registration,
 {
 	V1beta1__DevicePluginOptions options = V1BETA1__DEVICE_PLUGIN_OPTIONS__INIT;
 	V1beta1__RegisterRequest content = V1BETA1__REGISTER_REQUEST__INIT;
-	KUDEV_AUTO(rpc_message_unref) struct rpc_message *message = NULL;
+	KUDEV_AUTO(rpc_message_free) struct rpc_message *message = NULL;
 
 	options.get_preferred_allocation_available = plugin_prefers(registration->plugin);
 	content.version = (char *)API_VERSION;
@@ -328,7 +328,7 @@ static void attempt(struct registration *registration)
 		return;
 	}
 	registration->attempts++;
-	registration->started_ms = loop_now_ms();
+	registration->started_ms = clock_ms();
 	r = rpc_connect(registrar->rpc, registrar->kubelet_path, &connection, &err);
 	if (r == 0)
 		r = start_serving(registration, &err);

@@ -4,16 +4,18 @@
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/unix.h"
+#include "base/util.h"
 #include "kubelet/socket.h"
 
-/* Before a socket listens it has a hidden name, which the kubelet and others pass over. */
+/*
+ * Before a socket listens it has a hidden name, which the kubelet and others pass over.
+ */
 #define HIDDEN_PREFIX "."
 #define HEX4 "[0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
 #define NAME_PATTERN "kudev-" HEX4 HEX4 "-" HEX4 HEX4 ".sock"
@@ -30,39 +32,13 @@ static uint32_t hash_name(const char *text)
 	return hash;
 }
 
-static int fill_address(struct sockaddr_un *address, const char *path)
-{
-	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(address->sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address->sun_path, path);
-	return 0;
-}
-
-static int bind_socket(int fd, const char *path, struct error *err)
-{
-	struct sockaddr_un address;
-	mode_t mask;
-	int r = fill_address(&address, path);
-
-	if (r < 0)
-		return error_set_errno(err, -r, "cannot create socket %s", path);
-	/* bind(2) makes the file with this mask; there is no call to name a mode. */
-	mask = umask(0177);
-	r = bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? errno : 0;
-	umask(mask);
-	if (r != 0)
-		return error_set_errno(err, r, "cannot create socket %s", path);
-	return 0;
-}
-
-static int listen_and_name(int fd, const char *hidden, struct plugin_socket *socket,
-			   struct error *err)
+/* Gives a listening socket the name that others look for. */
+static int name_socket(const char *hidden, struct plugin_socket *socket,
+		       struct error *err)
 {
 	struct stat status;
 
-	if (listen(fd, SOMAXCONN) < 0 || stat(hidden, &status) < 0 ||
-	    rename(hidden, socket->path) < 0)
+	if (stat(hidden, &status) < 0 || rename(hidden, socket->path) < 0)
 		return error_set_errno(err, errno, "cannot create socket %s",
 				       socket->path);
 	socket->device = status.st_dev;
@@ -81,15 +57,12 @@ int plugin_socket_open(const char *directory, const char *resource,
 
 	name = mem_printf("kudev-%08x-%08x.sock", hash_name(resource), arc4random());
 	hidden = mem_printf("%s/" HIDDEN_PREFIX "%s", directory, name);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = unix_listen(hidden, err);
 	if (fd < 0)
-		return error_set_errno(err, errno, "cannot create a socket");
-	r = bind_socket(fd, hidden, err);
-	if (r < 0)
-		return r;
+		return fd;
 
 	made.path = mem_printf("%s/%s", directory, name);
-	r = listen_and_name(fd, hidden, &made, err);
+	r = name_socket(hidden, &made, err);
 	if (r < 0) {
 		(void)unlink(hidden);
 		free(made.path);
@@ -119,15 +92,10 @@ void plugin_socket_remove(struct plugin_socket *socket)
 /* Nobody listens; any other answer, also none, may be somebody's. */
 static bool is_dead(const char *path)
 {
-	struct sockaddr_un address;
-	KUDEV_AUTO_CLOSE int fd = -1;
+	int fd = unix_connect(path, NULL);
 
-	if (fill_address(&address, path) < 0)
-		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	return fd >= 0 &&
-	       connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 &&
-	       errno == ECONNREFUSED;
+	fd_close(fd);
+	return fd == -ECONNREFUSED;
 }
 
 static bool is_ours_to_clean(const char *path, const char *name)

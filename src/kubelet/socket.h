@@ -3,16 +3,16 @@
 #define KUDEV_KUBELET_SOCKET_H
 
 /*
- * kudev's own sockets in the device plugin directory: kudev-<hash>-<random>.sock. The hash
- * is of the resource, so that a socket can be told to belong to it; the random part makes
- * each one new, because the kubelet (up to 1.36) confuses two that have the same name.
- * Short, because a whole path must fit into 107 bytes. Thread: the loop thread.
+ * kudev's own sockets in the device plugin directory: kudev-<hash>-<random>.sock. The
+ * hash is of the resource, so that a socket can be told to belong to it; the random part
+ * makes each one new, because the kubelet (up to 1.36) confuses two that have the same
+ * name. Short, because a whole path must fit into 107 bytes. Thread: the loop thread.
  */
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "base/util.h"
+#include "base/error.h"
 
 struct plugin_socket {
 	char *path;
@@ -23,8 +23,8 @@ struct plugin_socket {
 
 /*
  * Makes a listening, non-blocking socket of mode 0600 and gives it its name only then, so
- * that whoever sees the name can connect. Returns its descriptor, which the caller closes;
- * the caller ends with plugin_socket_remove().
+ * that whoever sees the name can connect. Returns its descriptor, which the caller
+ * closes; the caller ends with plugin_socket_remove().
  */
 int plugin_socket_open(const char *directory, const char *resource,
 		       struct plugin_socket *ret, struct error *err);

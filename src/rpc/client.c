@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <grpc/grpc_posix.h>
 #include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
+#include "base/unix.h"
 #include "rpc/internal.h"
 
 struct rpc_connection {
@@ -33,26 +30,13 @@ struct rpc_request {
 	grpc_slice details;
 };
 
-static int connect_socket(const char *path, struct error *err)
-{
-	KUDEV_AUTO_CLOSE int fd = -1;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return error_set_errno(err, ENAMETOOLONG, "cannot connect to %s", path);
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return error_set_errno(err, errno, "cannot create a socket");
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return error_set_errno(err, errno, "cannot connect to %s", path);
-	return take_fd(&fd);
-}
-
 int rpc_connect(struct rpc *rpc, const char *path, struct rpc_connection **ret,
 		struct error *err)
 {
-	/* As the kubelet does; for a connected descriptor the core has no name of its own. */
+	/*
+	 * As the kubelet does; for a connected descriptor the core has no name of its
+	 * own.
+	 */
 	grpc_arg args[] = {
 		{.type = GRPC_ARG_STRING,
 		 .key = (char *)GRPC_ARG_DEFAULT_AUTHORITY,
@@ -67,7 +51,7 @@ int rpc_connect(struct rpc *rpc, const char *path, struct rpc_connection **ret,
 	grpc_channel_args list = {KUDEV_ARRAY_SIZE(args), args};
 	grpc_channel_credentials *credentials;
 	struct rpc_connection *connection;
-	int fd = connect_socket(path, err);
+	int fd = unix_connect(path, err);
 
 	if (fd < 0)
 		return fd;

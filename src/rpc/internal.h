@@ -19,8 +19,8 @@ struct rpc {
 
 	/*
 	 * The ends of unary calls, which nobody is in a hurry to learn of: the loop takes
-	 * them when it is awake anyway, and looks once more a little later. Not to wake the
-	 * pump and the loop for them saves half of the wake-ups of a call.
+	 * them when it is awake anyway, and looks once more a little later. Not to wake
+	 * the pump and the loop for them saves half of the wake-ups of a call.
 	 */
 	grpc_completion_queue *replies;
 	size_t pending_replies;
@@ -43,8 +43,7 @@ struct rpc_op {
 };
 
 struct rpc_message {
-	unsigned refs;
-	grpc_slice slice;
+	grpc_slice slice; /* counted by the core, which takes part in it while it sends */
 };
 
 /* Prepares op for the core call that follows at once; returns the tag to pass to it. */

@@ -9,21 +9,14 @@ struct rpc_message *rpc_message_new(const ProtobufCMessage *content)
 {
 	struct rpc_message *message = mem_zero(sizeof(*message));
 
-	message->refs = 1;
 	message->slice = grpc_slice_malloc(protobuf_c_message_get_packed_size(content));
 	protobuf_c_message_pack(content, GRPC_SLICE_START_PTR(message->slice));
 	return message;
 }
 
-struct rpc_message *rpc_message_ref(struct rpc_message *message)
+struct rpc_message *rpc_message_free(struct rpc_message *message)
 {
-	message->refs++;
-	return message;
-}
-
-struct rpc_message *rpc_message_unref(struct rpc_message *message)
-{
-	if (!message || --message->refs > 0)
+	if (!message)
 		return NULL;
 	grpc_slice_unref(message->slice);
 	free(message);

@@ -7,8 +7,8 @@
  * gRPC C core is behind it, and no other room includes its headers.
  *
  * Thread: every function is for the loop thread, and every callback runs there. One pump
- * thread waits for the core's completions and posts them to the loop; the core has threads
- * of its own besides. A process may not fork after rpc_new().
+ * thread waits for the core's completions and posts them to the loop; the core has
+ * threads of its own besides. A process may not fork after rpc_new().
  */
 
 #include <protobuf-c/protobuf-c.h>
@@ -52,10 +52,11 @@ struct rpc *rpc_free(struct rpc *rpc);
 /* Calls on_idle once, as soon as the core works on nothing for us any more. */
 void rpc_when_idle(struct rpc *rpc, loop_callback on_idle, void *data);
 
-/* An encoded message, shared by all that send it. */
+/*
+ * An encoded message; it may be sent any number of times, and freed after that at once.
+ */
 struct rpc_message *rpc_message_new(const ProtobufCMessage *content);
-struct rpc_message *rpc_message_ref(struct rpc_message *message);
-struct rpc_message *rpc_message_unref(struct rpc_message *message);
+struct rpc_message *rpc_message_free(struct rpc_message *message);
 size_t rpc_message_size(const struct rpc_message *message);
 
 /*
@@ -67,8 +68,8 @@ ProtobufCMessage *rpc_message_decode(const ProtobufCMessageDescriptor *type,
 
 /*
  * A method, e.g. "/v1beta1.DevicePlugin/Allocate". handle must answer the call, now or
- * later, with exactly one of rpc_call_reply() and rpc_call_fail(), or with rpc_call_stream()
- * if the method is a stream. The bytes are borrowed until it returns.
+ * later, with exactly one of rpc_call_reply() and rpc_call_fail(), or with
+ * rpc_call_stream() if the method is a stream. The bytes are borrowed until it returns.
  */
 struct rpc_method {
 	const char *path;
@@ -77,8 +78,8 @@ struct rpc_method {
 };
 
 /*
- * Serves the methods on a listening non-blocking socket, which the server owns from now on.
- * Other methods are answered UNIMPLEMENTED. methods must outlive the server.
+ * Serves the methods on a listening non-blocking socket, which the server owns from now
+ * on. Other methods are answered UNIMPLEMENTED. methods must outlive the server.
  */
 struct rpc_server *rpc_server_new(struct rpc *rpc, int listen_fd,
 				  const struct rpc_method *methods, size_t method_count,
@@ -137,7 +138,7 @@ struct rpc_request *rpc_request_new(struct rpc_connection *connection, const cha
 /* Gives the request up: no callback runs any more. NULL is fine. Returns NULL. */
 struct rpc_request *rpc_request_cancel(struct rpc_request *request);
 
-KUDEV_DEFINE_CLEANUP(struct rpc_message *, rpc_message_unref)
+KUDEV_DEFINE_CLEANUP(struct rpc_message *, rpc_message_free)
 KUDEV_DEFINE_CLEANUP(struct rpc_connection *, rpc_connection_free)
 
 #endif

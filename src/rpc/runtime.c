@@ -135,7 +135,9 @@ static void *run_pump(void *data)
 			loop_post(rpc->loop, &op->work);
 			break;
 		case GRPC_QUEUE_TIMEOUT:
-			/* Could not poll, for want of descriptors: it may be over soon. */
+			/*
+			 * Could not poll, for want of descriptors: it may be over soon.
+			 */
 			nanosleep(&pause, NULL);
 			break;
 		case GRPC_QUEUE_SHUTDOWN:
@@ -150,7 +152,9 @@ static void drop_core_log(gpr_log_func_args *args)
 	(void)args;
 }
 
-/* Signals belong to the loop thread: the core's threads inherit this mask, as the pump. */
+/*
+ * Signals belong to the loop thread: the core's threads inherit this mask, as the pump.
+ */
 static int start_threads(struct rpc *rpc)
 {
 	pthread_attr_t attributes;
@@ -193,7 +197,10 @@ int rpc_new(struct loop *loop, struct rpc **ret, struct error *err)
 
 	rpc->loop = loop;
 	rpc->collect = loop_timer_new(loop, on_collect, rpc);
-	/* The core writes lines of its own shape; its users set this variable to see them. */
+	/*
+	 * The core writes lines of its own shape; its users set this variable to see
+	 * them.
+	 */
 	if (!getenv("GRPC_VERBOSITY"))
 		gpr_set_log_function(drop_core_log);
 	r = start_threads(rpc);

@@ -10,13 +10,17 @@
 #include "base/log.h"
 #include "rpc/internal.h"
 
-/* Calls at once on one connection: the kubelet makes a handful, and wants at least 100. */
+/*
+ * Calls at once on one connection: the kubelet makes a handful, and wants at least 100.
+ */
 #define MAX_CONCURRENT_STREAMS 256
 /* How long accepting pauses when the process is out of descriptors. */
 #define ACCEPT_RETRY_MS 100
 #define ACCEPT_LOG_INTERVAL_MS 60000
 
-/* An invitation to the core to hand over the next call of one method, or of no known one. */
+/*
+ * An invitation to the core to hand over the next call of one method, or of no known one.
+ */
 struct slot {
 	struct rpc_op op;
 	struct rpc_server *server;

@@ -26,7 +26,7 @@ struct tracked {
 };
 
 /* One class: its source and the directories that decide what it finds. */
-struct place {
+struct class_watch {
 	struct discovery *discovery;
 	size_t index;			  /* of the class */
 	const struct config_class *class; /* owned by the configuration */
@@ -43,17 +43,18 @@ struct discovery {
 	struct loop_timer *settle;
 	struct loop_timer *rescan;
 	int64_t settle_ms;
-	struct place *places;
-	size_t place_count;
+	struct class_watch *classes;
+	size_t class_count;
 };
 
-static void log_failure(struct place *place, const char *message, const struct error *err)
+static void log_failure(struct class_watch *watched, const char *message,
+			const struct error *err)
 {
 	uint64_t suppressed;
 
-	if (log_limit_due(&place->failure_limit, FAILURE_LOG_INTERVAL_MS, &suppressed))
-		log_error(message, LOG_STR("class", place->class->name),
-			  LOG_STR("resource", place->class->resource),
+	if (log_limit_due(&watched->failure_limit, FAILURE_LOG_INTERVAL_MS, &suppressed))
+		log_error(message, LOG_STR("class", watched->class->name),
+			  LOG_STR("resource", watched->class->resource),
 			  LOG_STR("error", error_message(err)),
 			  LOG_COUNT("suppressed", suppressed));
 }
@@ -66,108 +67,108 @@ static void schedule(struct discovery *discovery)
 
 static void on_directory_change(void *data)
 {
-	struct place *place = data;
+	struct class_watch *watched = data;
 
-	place->changed = true;
-	schedule(place->discovery);
+	watched->changed = true;
+	schedule(watched->discovery);
 }
 
-static struct tracked *find_directory(const struct place *place, const char *path)
+static struct tracked *find_directory(const struct class_watch *watched, const char *path)
 {
 	struct tracked *directory;
 
-	LL_FOREACH(place->directories, directory) {
+	LL_FOREACH(watched->directories, directory) {
 		if (strcmp(directory->path, path) == 0)
 			return directory;
 	}
 	return NULL;
 }
 
-static struct tracked *track(struct place *place, const char *path)
+static struct tracked *track(struct class_watch *watched, const char *path)
 {
 	struct tracked *directory = mem_zero(sizeof(*directory));
 
 	directory->path = mem_string(path);
-	directory->watch = watch_new(place->discovery->watcher, path, on_directory_change,
-				     place);
-	LL_PREPEND(place->directories, directory);
+	directory->watch = watch_new(watched->discovery->watcher, path,
+				     on_directory_change, watched);
+	LL_PREPEND(watched->directories, directory);
 	return directory;
 }
 
-static void untrack(struct place *place, struct tracked *directory)
+static void untrack(struct class_watch *watched, struct tracked *directory)
 {
-	LL_DELETE(place->directories, directory);
+	LL_DELETE(watched->directories, directory);
 	watch_free(directory->watch);
 	free(directory->path);
 	free(directory);
 }
 
 /*
- * Watches what the scan named, and nothing else. A directory that was not watched while it
- * was scanned may have changed since, so the class is scanned once more.
+ * Watches what the scan named, and nothing else. A directory that was not watched while
+ * it was scanned may have changed since, so the class is scanned once more.
  */
-static void follow(struct place *place, const struct strings *directories)
+static void follow(struct class_watch *watched, const struct strings *directories)
 {
 	struct tracked *directory;
 	struct tracked *next;
 
-	LL_FOREACH(place->directories, directory) {
+	LL_FOREACH(watched->directories, directory) {
 		directory->wanted = false;
 	}
 	for (size_t i = 0; i < directories->count; i++) {
-		directory = find_directory(place, directories->items[i]);
+		directory = find_directory(watched, directories->items[i]);
 		if (!directory) {
-			directory = track(place, directories->items[i]);
-			on_directory_change(place);
+			directory = track(watched, directories->items[i]);
+			on_directory_change(watched);
 		}
 		directory->wanted = true;
 	}
-	LL_FOREACH_SAFE(place->directories, directory, next) {
+	LL_FOREACH_SAFE(watched->directories, directory, next) {
 		if (!directory->wanted)
-			untrack(place, directory);
+			untrack(watched, directory);
 	}
 }
 
-static void open_source(struct place *place)
+static void open_source(struct class_watch *watched)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
 
-	if (source_open(place->class, place->discovery->root, false, &place->source,
+	if (source_open(watched->class, watched->discovery->root, false, &watched->source,
 			&err) < 0)
-		log_failure(place, "cannot prepare the devices of a class", &err);
+		log_failure(watched, "cannot prepare the devices of a class", &err);
 }
 
 /* Returns whether the class is known now; if not, it stays as it was. */
-static bool scan_place(struct place *place)
+static bool scan_class(struct class_watch *watched)
 {
 	KUDEV_AUTO_SCAN struct scan scan = {0};
 	KUDEV_AUTO_ERROR struct error err = {0};
 
-	place->changed = false;
-	if (!place->source)
-		open_source(place);
-	if (!place->source)
+	watched->changed = false;
+	if (!watched->source)
+		open_source(watched);
+	if (!watched->source)
 		return false;
-	if (source_scan(place->source, &scan, &err) < 0) {
-		log_failure(place, "cannot look for the devices of a class", &err);
+	if (source_scan(watched->source, &scan, &err) < 0) {
+		log_failure(watched, "cannot look for the devices of a class", &err);
 		return false;
 	}
-	inventory_report(place->discovery->inventory, place->index, &scan.units);
-	follow(place, &scan.directories);
+	inventory_report(watched->discovery->inventory, watched->index, &scan.units);
+	follow(watched, &scan.directories);
 	return true;
 }
 
 static void scan_changed(struct discovery *discovery)
 {
-	int64_t start = loop_now_ms();
+	int64_t start = clock_ms();
 	bool complete = true;
 	int64_t busy;
 
-	for (size_t i = 0; i < discovery->place_count; i++) {
-		if (discovery->places[i].changed && !scan_place(&discovery->places[i]))
+	for (size_t i = 0; i < discovery->class_count; i++) {
+		if (discovery->classes[i].changed && !scan_class(&discovery->classes[i]))
 			complete = false;
 	}
-	busy = (loop_now_ms() - start) * BUSY_FACTOR;
+	busy = (clock_ms() - start) * BUSY_FACTOR;
 	discovery->settle_ms = busy > SETTLE_MS ? busy : SETTLE_MS;
 	if (!complete)
 		loop_timer_set(discovery->rescan, RETRY_MS);
@@ -184,8 +185,8 @@ static void on_settled(void *data)
 
 static void scan_all(struct discovery *discovery)
 {
-	for (size_t i = 0; i < discovery->place_count; i++)
-		discovery->places[i].changed = true;
+	for (size_t i = 0; i < discovery->class_count; i++)
+		discovery->classes[i].changed = true;
 	scan_changed(discovery);
 }
 
@@ -208,10 +209,10 @@ struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
 	discovery->settle_ms = SETTLE_MS;
 	discovery->settle = loop_timer_new(loop, on_settled, discovery);
 	discovery->rescan = loop_timer_new(loop, on_rescan, discovery);
-	discovery->place_count = config->class_count;
-	discovery->places = mem_zero(config->class_count * sizeof(*discovery->places));
+	discovery->class_count = config->class_count;
+	discovery->classes = mem_zero(config->class_count * sizeof(*discovery->classes));
 	for (size_t i = 0; i < config->class_count; i++) {
-		discovery->places[i] = (struct place){
+		discovery->classes[i] = (struct class_watch){
 			.discovery = discovery,
 			.index = i,
 			.class = &config->classes[i],
@@ -225,14 +226,14 @@ struct discovery *discovery_free(struct discovery *discovery)
 {
 	if (!discovery)
 		return NULL;
-	for (size_t i = 0; i < discovery->place_count; i++) {
-		struct place *place = &discovery->places[i];
+	for (size_t i = 0; i < discovery->class_count; i++) {
+		struct class_watch *watched = &discovery->classes[i];
 
-		while (place->directories)
-			untrack(place, place->directories);
-		source_free(place->source);
+		while (watched->directories)
+			untrack(watched, watched->directories);
+		source_free(watched->source);
 	}
-	free(discovery->places);
+	free(discovery->classes);
 	loop_timer_free(discovery->settle);
 	loop_timer_free(discovery->rescan);
 	free(discovery);

@@ -22,6 +22,4 @@ struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
 				const struct config *config, struct inventory *inventory);
 struct discovery *discovery_free(struct discovery *discovery);
 
-KUDEV_DEFINE_CLEANUP(struct discovery *, discovery_free)
-
 #endif

@@ -15,11 +15,11 @@
 #define GLOB_MAX_MATCHES 100000
 
 /*
- * Appends the existing paths that match, in bytewise order and without the root; a dangling
- * link is no match, nor is a name that is not UTF-8, which the kubelet can't be told.
- * pattern has passed the configuration's check: absolute, clean, and the same to fnmatch(3)
- * as to Go's path.Match, but that ? is one byte here. directories gets those, with the root,
- * in which a change could change the result; they need not exist.
+ * Appends the existing paths that match, in bytewise order and without the root; a
+ * dangling link is no match, nor is a name that is not UTF-8, which the kubelet can't be
+ * told. pattern has passed the configuration's check: absolute, clean, and the same to
+ * fnmatch(3) as to Go's path.Match, but that ? is one byte here. directories gets those,
+ * with the root, in which a change could change the result; they need not exist.
  *
  * Returns 0 also if there is nothing; an error means that the answer is not known now
  * (too many open files, an I/O error) or has too many matches.

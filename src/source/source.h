@@ -4,8 +4,8 @@
 
 /*
  * A source knows where the devices of a class come from. It is asked to scan, and says
- * what is there now and which directories would have to change for that to change; when to
- * ask is discovery's business. Thread: the loop thread.
+ * what is there now and which directories would have to change for that to change; when
+ * to ask is discovery's business. Thread: the loop thread.
  */
 
 #include "base/strings.h"

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "base/util.h"
 #include "source/glob.h"
 #include "source/usb.h"

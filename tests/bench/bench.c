@@ -203,7 +203,7 @@ static int allocate_many(struct caller *caller, size_t count, struct error *err)
 
 static int run_allocate(struct bench *bench, struct error *err)
 {
-	KUDEV_AUTO(rpc_message_unref)
+	KUDEV_AUTO(rpc_message_free)
 	struct rpc_message *message = allocate_message(any_resource(bench)->device_id);
 	AUTO_SAMPLE struct sample storage = sample_for(bench->count + WARM_UP);
 	struct caller caller = {.bench = bench, .message = message, .sample = storage};

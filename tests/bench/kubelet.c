@@ -38,7 +38,7 @@ struct rpc_request *kubelet_call(struct rpc_connection *connection, const char *
 				 const struct rpc_request_callbacks *callbacks,
 				 void *data)
 {
-	KUDEV_AUTO(rpc_message_unref)
+	KUDEV_AUTO(rpc_message_free)
 	struct rpc_message *message = rpc_message_new(content);
 
 	return rpc_request_new(connection, method, message, 0, callbacks, data);
@@ -97,7 +97,7 @@ static void on_options_done(enum rpc_status status, const char *text, void *data
 	struct kubelet_resource *resource = data;
 	struct kubelet *kubelet = resource->kubelet;
 	struct rpc_call *registering = take_ptr(resource->registering);
-	KUDEV_AUTO(rpc_message_unref) struct rpc_message *reply = NULL;
+	KUDEV_AUTO(rpc_message_free) struct rpc_message *reply = NULL;
 
 	resource->options = NULL;
 	if (status != RPC_OK) {

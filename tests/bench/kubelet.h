@@ -4,9 +4,10 @@
 
 /*
  * A kubelet as far as a device plugin can tell, with a clock: it notes when each thing
- * happened and does nothing that the measurements do not ask for. Each program is measured
- * with the same one, so its own share of a time is in both figures. It can die and come
- * back, and it waits: the measurements are written from top to bottom. Thread: the loop's.
+ * happened and does nothing that the measurements do not ask for. Each program is
+ * measured with the same one, so its own share of a time is in both figures. It can die
+ * and come back, and it waits: the measurements are written from top to bottom. Thread:
+ * the loop's.
  */
 
 #include "rpc/rpc.h"
@@ -68,7 +69,9 @@ int kubelet_wait(struct kubelet *kubelet, kubelet_condition is_met, void *data,
 /* Lets things happen for some time. */
 void kubelet_pause(struct kubelet *kubelet, int64_t time_ms);
 
-/* Calls a method of a plugin; the callbacks of the request should end with loop_stop(). */
+/*
+ * Calls a method of a plugin; the callbacks of the request should end with loop_stop().
+ */
 struct rpc_request *kubelet_call(struct rpc_connection *connection, const char *method,
 				 const ProtobufCMessage *content,
 				 const struct rpc_request_callbacks *callbacks,

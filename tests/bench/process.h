@@ -3,8 +3,8 @@
 #define BENCH_PROCESS_H
 
 /*
- * The program that is measured: started, looked at through /proc, ended by its pid. Thread:
- * any; a process may be started while threads run, for nothing is forked.
+ * The program that is measured: started, looked at through /proc, ended by its pid.
+ * Thread: any; a process may be started while threads run, for nothing is forked.
  */
 
 #include <stdint.h>

@@ -68,7 +68,7 @@ static void check_answer(const struct inventory_class *class,
 			 const struct allocation *allocation)
 {
 	const V1beta1__AllocateResponse *response = allocation->response;
-	KUDEV_AUTO(rpc_message_unref) struct rpc_message *message = NULL;
+	KUDEV_AUTO(rpc_message_free) struct rpc_message *message = NULL;
 	size_t grants = 0;
 
 	CHECK(response->n_container_responses == request->n_container_requests);

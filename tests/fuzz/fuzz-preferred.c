@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A PreferredAllocationRequest of any bytes: decoded or refused, and then always answered,
- * since the kubelet fails the pod on an error.
+ * A PreferredAllocationRequest of any bytes: decoded or refused, and then always
+ * answered, since the kubelet fails the pod on an error.
  */
 
 #include "fuzz-kubelet.h"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The main() of a fuzz target that is built without libFuzzer: feeds it nothing at all and
- * then every file of its corpus, as TAP. The corpus is tests/fuzz/corpus/<program's name>
- * below KUDEV_SOURCE_DIR; arguments are files to be fed instead, to look into a finding.
+ * The main() of a fuzz target that is built without libFuzzer: feeds it nothing at all
+ * and then every file of its corpus, as TAP. The corpus is tests/fuzz/corpus/<program's
+ * name> below KUDEV_SOURCE_DIR; arguments are files to be fed instead, to look into a
+ * finding.
  */
 
 #include <dirent.h>

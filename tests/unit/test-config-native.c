@@ -476,7 +476,7 @@ static void a_simulated_class_is_complete(void **state)
 	assert_string_equal(class->mounts[0].host_path, "/usr/lib");
 	assert_string_equal(class->mounts[0].container_path, "/lib");
 	assert_true(class->mounts[0].read_only);
-	assert_string_equal(config_preferred_name(class->preferred), "numa");
+	assert_int_equal(class->preferred, CONFIG_PREFERRED_NUMA);
 }
 
 static void check_table(const struct field *fields)

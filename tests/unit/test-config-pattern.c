@@ -180,30 +180,6 @@ static void accepted_sets_mean_the_same_to_fnmatch_and_go(void **state)
 	}
 }
 
-static void literals_lose_their_backslashes(void **state)
-{
-	static const struct {
-		const char *pattern, *literal; /* NULL: a glob */
-	} tests[] = {
-		{"/dev/fuse", "/dev/fuse"}, {"/dev/a\\*b\\[", "/dev/a*b["},
-		{"/dev/a]", "/dev/a]"},	    {"/dev/\\\\", "/dev/\\"},
-		{"/dev/*", NULL},	    {"/dev/a?", NULL},
-		{"/dev/[a]", NULL},	    {"/dev/\\\\*", NULL},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(tests); i++) {
-		KUDEV_AUTO_FREE char *got = NULL;
-
-		assert_int_equal(pattern_is_literal(tests[i].pattern),
-				 tests[i].literal != NULL);
-		if (!tests[i].literal)
-			continue;
-		got = pattern_literal(tests[i].pattern);
-		assert_string_equal(got, tests[i].literal);
-	}
-}
-
 static void a_path_longer_than_the_kernel_takes_is_refused(void **state)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
@@ -227,7 +203,6 @@ int main(void)
 		cmocka_unit_test(good_patterns_come_out_clean),
 		cmocka_unit_test(bad_patterns_are_named_with_the_place),
 		cmocka_unit_test(accepted_sets_mean_the_same_to_fnmatch_and_go),
-		cmocka_unit_test(literals_lose_their_backslashes),
 		cmocka_unit_test(a_path_longer_than_the_kernel_takes_is_refused),
 	};
 

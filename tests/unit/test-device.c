@@ -19,7 +19,7 @@ static size_t packed_size(size_t id_length, int numa_node)
 	memset(id, 'x', id_length);
 	device.id = id;
 	device.health = (char *)"Unhealthy";
-	if (numa_node != DEVICE_NUMA_UNKNOWN) {
+	if (numa_node != LIST_NUMA_UNKNOWN) {
 		node.id = numa_node;
 		topology.n_nodes = 1;
 		topology.nodes = nodes;
@@ -32,27 +32,18 @@ static size_t packed_size(size_t id_length, int numa_node)
 
 static void the_size_of_a_device_is_what_protobuf_makes_of_it(void **state)
 {
-	static const int numa_nodes[] = {DEVICE_NUMA_UNKNOWN,
-					 0,
-					 1,
-					 2,
-					 63,
-					 127,
-					 128,
-					 16383,
-					 16384,
-					 2097151,
-					 2097152,
-					 INT32_MAX};
+	static const int numa_nodes[] = {
+		LIST_NUMA_UNKNOWN, 0,	    1,	      2, 63, 127, 128, 16383, 16384,
+		2097151,	   2097152, INT32_MAX};
 
 	(void)state;
 	for (size_t length = 1; length <= 300; length++) {
 		for (size_t i = 0; i < KUDEV_ARRAY_SIZE(numa_nodes); i++)
-			assert_int_equal(device_wire_size(length, numa_nodes[i]),
+			assert_int_equal(list_device_size(length, numa_nodes[i]),
 					 packed_size(length, numa_nodes[i]));
 	}
 	for (size_t length = 16300; length <= 16400; length++)
-		assert_int_equal(device_wire_size(length, 1), packed_size(length, 1));
+		assert_int_equal(list_device_size(length, 1), packed_size(length, 1));
 }
 
 static void a_node_is_known_by_its_number_whatever_its_name(void **state)
@@ -125,7 +116,7 @@ static void units_are_the_same_if_their_nodes_are_in_order(void **state)
 	KUDEV_AUTO_UNIT_LIST struct unit_list list = {0};
 
 	(void)state;
-	assert_int_equal(add_unit(&list, "/a", "/b")->numa_node, DEVICE_NUMA_UNKNOWN);
+	assert_int_equal(add_unit(&list, "/a", "/b")->numa_node, LIST_NUMA_UNKNOWN);
 	add_unit(&list, "/a", "/b");
 	add_unit(&list, "/b", "/a");
 	add_unit(&list, "/a", NULL);

@@ -32,17 +32,6 @@ static void nobody_has_to_ask_for_the_error(void **state)
 	error_clear(NULL);
 }
 
-static void context_goes_before_the_message(void **state)
-{
-	KUDEV_AUTO_ERROR struct error err = {0};
-
-	(void)state;
-	error_set(&err, EIO, "inner");
-	assert_int_equal(error_prefix(&err, "class %s", "a"), -EIO);
-	assert_int_equal(error_prefix(&err, "100%%"), -EIO);
-	assert_string_equal(error_message(&err), "100%: class a: inner");
-}
-
 static void a_message_may_be_made_of_the_one_before(void **state)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
@@ -60,26 +49,9 @@ static void clearing_leaves_it_unset(void **state)
 	(void)state;
 	assert_string_equal(error_message(&err), "no error");
 	error_set(&err, EIO, "x");
-	err.file = mem_string("file");
-	err.line = 3;
 	error_clear(&err);
 	assert_int_equal(err.code, 0);
-	assert_null(err.file);
-	assert_int_equal(err.line, 0);
 	assert_string_equal(error_message(&err), "no error");
-}
-
-static void a_new_error_forgets_the_place_of_the_old_one(void **state)
-{
-	KUDEV_AUTO_ERROR struct error err = {0};
-
-	(void)state;
-	error_set(&err, EIO, "x");
-	err.file = mem_string("file");
-	err.line = 3;
-	error_set(&err, EINVAL, "y");
-	assert_null(err.file);
-	assert_int_equal(err.line, 0);
 }
 
 int main(void)
@@ -87,10 +59,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(setting_returns_the_negative_errno),
 		cmocka_unit_test(nobody_has_to_ask_for_the_error),
-		cmocka_unit_test(context_goes_before_the_message),
 		cmocka_unit_test(a_message_may_be_made_of_the_one_before),
 		cmocka_unit_test(clearing_leaves_it_unset),
-		cmocka_unit_test(a_new_error_forgets_the_place_of_the_old_one),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

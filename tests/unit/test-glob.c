@@ -107,7 +107,9 @@ static void links_are_followed_and_dangling_ones_are_nothing(void **state)
 	expect(tree, "/d/dir/*", "/d/dir/x");
 }
 
-/* Paths and IDs go to the kubelet as proto3 strings, and it drops a list with such a one. */
+/*
+ * Paths and IDs go to the kubelet as proto3 strings, and it drops a list with such a one.
+ */
 static void names_that_are_not_utf8_are_no_matches(void **state)
 {
 	KUDEV_AUTO(tree_free) struct tree *tree = tree_new();

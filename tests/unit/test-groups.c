@@ -102,7 +102,9 @@ static void units_are_zipped_not_multiplied(void **state)
 		 "unit /dev/a0:mrw /dev/b0:mrw\n"
 		 "unit /dev/a1:mrw /dev/b1:mrw\n",
 		 NULL},
-		/* limit repeats a list end to end, but the longest natural one decides. */
+		/*
+		 * limit repeats a list end to end, but the longest natural one decides.
+		 */
 		{"[{paths: [{path: '/dev/a*'}, {path: '/dev/b*', limit: 2}]}]",
 		 {"/dev/a0", "/dev/a1", "/dev/a2", "/dev/b0", "/dev/b1"},
 		 "unit /dev/a0:mrw /dev/b0:mrw\n"

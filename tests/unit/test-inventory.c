@@ -404,10 +404,10 @@ static void a_list_never_outgrows_what_the_kubelet_takes(void **state)
 			unit->nodes[0].permissions = "rw";
 		}
 		inventory_report(fixture->inventory, ONE, &list);
-		assert_int_equal(class->count, INVENTORY_LIST_MAX_SIZE / 78);
+		assert_int_equal(class->count, LIST_MAX_SIZE / 78);
 		assert_int_equal(class->refused, count - class->count);
 		assert_int_equal(class->list_size, packed_list_size(class));
-		assert_true(class->list_size <= INVENTORY_LIST_MAX_SIZE);
+		assert_true(class->list_size <= LIST_MAX_SIZE);
 	}
 	REPORT(fixture, ONE, NULL);
 	assert_int_equal(class->refused, 0);

@@ -160,7 +160,7 @@ static const struct rpc_request_callbacks call_callbacks = {
 static void watch(struct fixture *fixture, struct watcher_side *side)
 {
 	static const V1beta1__Empty empty = V1BETA1__EMPTY__INIT;
-	KUDEV_AUTO(rpc_message_unref) struct rpc_message *message = NULL;
+	KUDEV_AUTO(rpc_message_free) struct rpc_message *message = NULL;
 
 	message = rpc_message_new(&empty.base);
 	side->request = rpc_request_new(fixture->connection, METHOD("ListAndWatch"),
@@ -180,7 +180,7 @@ static void call(struct fixture *fixture, const char *method,
 		 const ProtobufCMessage *content, enum rpc_status expected,
 		 struct watcher_side *side)
 {
-	KUDEV_AUTO(rpc_message_unref)
+	KUDEV_AUTO(rpc_message_free)
 	struct rpc_message *message = rpc_message_new(content);
 
 	side->request = rpc_request_new(fixture->connection, method, message, 0,

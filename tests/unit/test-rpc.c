@@ -75,7 +75,7 @@ static char *text_of(const void *bytes, size_t size)
 static void handle_echo(struct rpc_call *call, const void *bytes, size_t size, void *data)
 {
 	KUDEV_AUTO_FREE char *text = text_of(bytes, size);
-	KUDEV_AUTO(rpc_message_unref) struct rpc_message *message = message_of(text);
+	KUDEV_AUTO(rpc_message_free) struct rpc_message *message = message_of(text);
 	const struct fixture *fixture = data;
 
 	assert_ptr_equal(rpc_call_server(call), fixture->server);
@@ -104,7 +104,7 @@ static void handle_double(struct rpc_call *call, const void *bytes, size_t size,
 {
 	KUDEV_AUTO_FREE char *text = text_of(bytes, size);
 	KUDEV_AUTO_FREE char *twice = mem_printf("%s%s", text, text);
-	KUDEV_AUTO(rpc_message_unref) struct rpc_message *message = message_of(twice);
+	KUDEV_AUTO(rpc_message_free) struct rpc_message *message = message_of(twice);
 
 	(void)data;
 	rpc_call_reply(call, message);
@@ -113,7 +113,7 @@ static void handle_double(struct rpc_call *call, const void *bytes, size_t size,
 static void send_next(struct fixture *fixture)
 {
 	KUDEV_AUTO_FREE char *text = mem_printf("%u", fixture->sent);
-	KUDEV_AUTO(rpc_message_unref) struct rpc_message *message = message_of(text);
+	KUDEV_AUTO(rpc_message_free) struct rpc_message *message = message_of(text);
 
 	if (fixture->sent == fixture->to_send)
 		return;
@@ -184,7 +184,7 @@ static const struct rpc_request_callbacks request_callbacks = {
 static void ask(struct fixture *fixture, const char *method, const char *text,
 		int64_t timeout_ms, struct answer *answer)
 {
-	KUDEV_AUTO(rpc_message_unref) struct rpc_message *message = message_of(text);
+	KUDEV_AUTO(rpc_message_free) struct rpc_message *message = message_of(text);
 
 	answer->request = rpc_request_new(fixture->connection, method, message,
 					  timeout_ms, &request_callbacks, answer);
@@ -548,17 +548,14 @@ static void a_client_that_babbles_is_alone_with_its_trouble(void **state)
 		close(fds[i]);
 }
 
-static void messages_are_shared_until_the_last_one_lets_go(void **state)
+static void a_message_knows_its_size(void **state)
 {
 	struct rpc_message *message = message_of("abc");
 
 	(void)state;
 	assert_int_equal(rpc_message_size(message), 5);
-	assert_ptr_equal(rpc_message_ref(message), message);
-	assert_null(rpc_message_unref(message));
-	assert_int_equal(rpc_message_size(message), 5);
-	assert_null(rpc_message_unref(message));
-	assert_null(rpc_message_unref(NULL));
+	assert_null(rpc_message_free(message));
+	assert_null(rpc_message_free(NULL));
 }
 
 #define BYTES(text) text, sizeof(text) - 1
@@ -680,7 +677,7 @@ int main(void)
 		TEST(who_is_not_there_cannot_be_connected_to),
 		TEST(a_peer_that_hangs_up_makes_the_request_fail),
 		TEST(a_client_that_babbles_is_alone_with_its_trouble),
-		TEST(messages_are_shared_until_the_last_one_lets_go),
+		TEST(a_message_knows_its_size),
 		TEST(what_is_broken_or_not_utf8_is_not_decoded),
 	};
 

@@ -62,7 +62,7 @@ static void devices_are_spread_over_numa_nodes(void **state)
 	for (size_t i = 0; i < 5; i++)
 		assert_int_equal(cams.units.items[i].numa_node, i % 2);
 	mic_source = scan_class(config, 1, &mics);
-	assert_int_equal(mics.units.items[0].numa_node, DEVICE_NUMA_UNKNOWN);
+	assert_int_equal(mics.units.items[0].numa_node, LIST_NUMA_UNKNOWN);
 }
 
 static void removing_a_file_unplugs_the_device(void **state)

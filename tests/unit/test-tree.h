@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "base/util.h"
 
 struct tree {

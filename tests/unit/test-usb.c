@@ -84,8 +84,8 @@ static void check_case(const struct tree *tree, const struct usb_case *test)
 }
 
 /*
- * The IDs are sha1("<copy><paths>"). Each as in generic-device-plugin's usb_test.go, here with
- * all of its devices attached at once.
+ * The IDs are sha1("<copy><paths>"). Each as in generic-device-plugin's usb_test.go, here
+ * with all of its devices attached at once.
  */
 static void devices_are_found_by_vendor_product_and_serial(void **state)
 {
@@ -105,7 +105,9 @@ static void devices_are_found_by_vendor_product_and_serial(void **state)
 		 "eface26afd7952c41e1b3baa744fb543353eedb0 /dev/bus/usb/003/022\n"
 		 "275dd4a0311c1a47e184883cae4eb4cbd8d340a4 /dev/bus/usb/003/022\n",
 		 NULL},
-		/* All matches of all specifications are one unit; what lacks is left out. */
+		/*
+		 * All matches of all specifications are one unit; what lacks is left out.
+		 */
 		{"usb: [{vendor: '1a86', product: '7523'}]",
 		 "91c4fa92184989cdceb1e7618622375671279620"
 		 " /dev/bus/usb/004/024 /dev/bus/usb/004/025 /dev/bus/usb/004/103\n",
@@ -126,8 +128,8 @@ static void devices_are_found_by_vendor_product_and_serial(void **state)
 }
 
 /*
- * generic-device-plugin goes from specification to specification (usb.go, discoverUSB), and
- * the ID is a hash of the paths in that order.
+ * generic-device-plugin goes from specification to specification (usb.go, discoverUSB),
+ * and the ID is a hash of the paths in that order.
  */
 static void nodes_stand_in_the_order_of_the_specifications(void **state)
 {

@@ -30,7 +30,7 @@ static inline void wait_look(void *data)
 	struct wait *wait = data;
 
 	wait->held = wait->holds(wait->data);
-	if (wait->held || loop_now_ms() > wait->deadline_ms)
+	if (wait->held || clock_ms() > wait->deadline_ms)
 		loop_stop(wait->loop);
 	else
 		loop_timer_set(wait->timer, 1);
@@ -43,7 +43,7 @@ static inline bool wait_for(struct loop *loop, bool (*holds)(void *data), void *
 		.loop = loop,
 		.holds = holds,
 		.data = data,
-		.deadline_ms = loop_now_ms() + WAIT_MAX_MS,
+		.deadline_ms = clock_ms() + WAIT_MAX_MS,
 	};
 
 	wait.timer = loop_timer_new(loop, wait_look, &wait);
