@@ -5,6 +5,7 @@
 #include "base/watch.h"
 #include "daemon.h"
 #include "device/inventory.h"
+#include "kubelet/checkpoint.h"
 #include "kubelet/plugin.h"
 #include "kubelet/registrar.h"
 #include "rpc/rpc.h"
@@ -20,6 +21,26 @@ struct daemon {
 	struct plugin **plugins; /* one a class, as in the configuration */
 	struct registrar *registrar;
 };
+
+static void on_held(const char *resource, const char *id, int numa_node, void *data)
+{
+	struct daemon *daemon = data;
+
+	for (size_t i = 0; i < daemon->config->class_count; i++) {
+		if (strcmp(daemon->config->classes[i].resource, resource) == 0)
+			inventory_hold(daemon->inventory, i, id, numa_node);
+	}
+}
+
+/* After the first scan, so that what is there keeps its place. */
+static void hold_devices_of_pods(struct daemon *daemon)
+{
+	KUDEV_AUTO_ERROR struct error err = {0};
+
+	if (checkpoint_read(daemon->config->plugin_directory, on_held, daemon, &err) < 0)
+		log_warn("cannot tell which devices pods hold",
+			 LOG_STR("error", error_message(&err)));
+}
 
 static void start_plugins(struct daemon *daemon)
 {
@@ -60,6 +81,7 @@ int daemon_new(struct loop *loop, const struct config *config, struct daemon **r
 	daemon->inventory = inventory_new(config);
 	daemon->discovery = discovery_new(loop, daemon->watcher, config,
 					  daemon->inventory);
+	hold_devices_of_pods(daemon);
 	start_plugins(daemon);
 	start_registrar(daemon);
 	*ret = daemon;

@@ -60,7 +60,7 @@ struct unit *unit_list_add(struct unit_list *list, char *id, size_t node_count);
 void unit_list_clear(struct unit_list *list);
 void unit_clear(struct unit *unit);
 
-/* The node that stands for the unit: its first device node, else its first. */
+/* The node that stands for a unit that has any: its first device node, else its first. */
 const struct unit_node *unit_main_node(const struct unit *unit);
 
 /* Whether two units consist of the same nodes in the same order. */

@@ -288,32 +288,44 @@ static void update_device(struct inventory *inventory, struct inventory_class *c
 	unit_clear(&old);
 }
 
-static void add_device(struct inventory *inventory, struct inventory_class *class,
-		       struct unit *unit, size_t wire_size)
+static struct device *list_unit(struct inventory_class *class, struct unit *unit)
 {
 	struct device *device = mem_zero(sizeof(*device));
 
+	class->list_size += list_device_size(strlen(unit->id), unit->numa_node);
 	device->unit = *unit;
 	memset(unit, 0, sizeof(*unit));
 	device->index = (unsigned)class->count;
-	device->healthy = true;
-	device->seen = true;
 	class->devices = mem_grow(class->devices, class->count, &class->capacity,
 				  sizeof(struct device *));
 	class->devices[class->count++] = device;
-	class->healthy++;
-	class->list_size += wire_size;
 	class->version++;
 	HASH_ADD_KEYPTR(hh, class->by_id, device->unit.id, strlen(device->unit.id),
 			device);
+	return device;
+}
+
+static void add_device(struct inventory *inventory, struct inventory_class *class,
+		       struct unit *unit)
+{
+	struct device *device = list_unit(class, unit);
+
+	device->healthy = true;
+	device->seen = true;
+	class->healthy++;
 	claim_nodes(inventory, class, &device->unit);
+}
+
+static bool has_room(const struct inventory_class *class, const struct unit *unit)
+{
+	return class->list_size + list_device_size(strlen(unit->id), unit->numa_node) <=
+	       LIST_MAX_SIZE;
 }
 
 static void take_unit(struct inventory *inventory, struct inventory_class *class,
 		      struct unit *unit)
 {
 	struct device *device = inventory_class_find(class, unit->id);
-	size_t wire_size = list_device_size(strlen(unit->id), unit->numa_node);
 	const struct claim *rival;
 
 	/* Overlapping groups give the same unit twice, which is one device. */
@@ -333,8 +345,8 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 		return;
 	} else if (device) {
 		update_device(inventory, class, device, unit);
-	} else if (class->list_size + wire_size <= LIST_MAX_SIZE) {
-		add_device(inventory, class, unit, wire_size);
+	} else if (has_room(class, unit)) {
+		add_device(inventory, class, unit);
 	} else {
 		class->refused++;
 	}
@@ -342,6 +354,9 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 
 static char *describe_loss(const struct unit *unit)
 {
+	if (unit->node_count == 0)
+		return mem_string(
+			"a pod holds it, but it was not seen since kudev started");
 	for (size_t i = 0; i < unit->node_count; i++) {
 		const struct unit_node *node = &unit->nodes[i];
 		struct node_identity identity;
@@ -413,4 +428,24 @@ bool inventory_verify(struct inventory *inventory, struct inventory_class *class
 			class->on_change(class->on_change_data);
 	}
 	return device->healthy;
+}
+
+void inventory_hold(struct inventory *inventory, size_t index, const char *id,
+		    int numa_node)
+{
+	struct inventory_class *class = &inventory->classes[index];
+	struct unit unit = {.id = mem_string(id), .numa_node = numa_node};
+	struct device *device;
+
+	if (inventory_class_find(class, id) || !has_room(class, &unit)) {
+		unit_clear(&unit);
+		return;
+	}
+	device = list_unit(class, &unit);
+	device->reason = describe_loss(&device->unit);
+	log_warn("a pod holds a device that is not there",
+		 LOG_STR("class", class->config->name),
+		 LOG_STR("resource", class->config->resource), LOG_STR("device_id", id));
+	if (class->on_change)
+		class->on_change(class->on_change_data);
 }

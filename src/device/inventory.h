@@ -87,6 +87,13 @@ void inventory_class_observe(struct inventory_class *class, loop_callback on_cha
  */
 void inventory_report(struct inventory *inventory, size_t index, struct unit_list *units);
 
+/*
+ * Lists a device that a pod holds although no source has seen it yet: unhealthy, until it
+ * is reported. One that is known already stays as it is.
+ */
+void inventory_hold(struct inventory *inventory, size_t index, const char *id,
+		    int numa_node);
+
 /* NULL if the class has no such device. */
 struct device *inventory_class_find(const struct inventory_class *class, const char *id);
 

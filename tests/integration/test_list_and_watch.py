@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Conformance cases 13 to 25 (kubelet.md, section 3): ListAndWatch."""
 
+import json
 import os
 import time
 
@@ -103,6 +104,28 @@ def test_case_16_ids_are_unique_short_valid_and_health_is_one_of_two(stage):
     assert all(0 < len(name.encode()) <= 63 for name in ids)
     assert {"snd-pcmc0d0c-0", "snd-pcmc0d0c-1"} <= set(ids)
     assert {device.health for device in message.devices} <= {"Healthy", "Unhealthy"}
+
+
+def checkpoint(*ids: str) -> str:
+    """What the kubelet writes while a container holds these devices."""
+    entry = {"PodUID": "u", "ContainerName": "c", "ResourceName": SERIAL,
+             "DeviceIDs": {"-1": list(ids)}, "AllocResp": "CgA="}
+    return json.dumps({"Data": {"PodDeviceEntries": [entry],
+                                "RegisteredDevices": {SERIAL: list(ids)}}, "Checksum": 1})
+
+
+def test_case_17_what_pods_hold_stays_listed_over_a_restart_of_kudev(stage):
+    """A kubelet from 1.34 on can panic when the ID of a held device is not listed."""
+    ids = stage.plug_serials(2)
+    stage.unplug("ttyUSB1")
+    (stage.plugins / "kubelet_internal_checkpoint").write_text(checkpoint(ids[1], "other"))
+    kubelet = stage.kubelet()
+    stage.kudev(stage.serial())
+    kubelet.wait_allocatable(SERIAL, 1, capacity=3)
+    assert healths(kubelet.lists(SERIAL)[-1]) == {
+        ids[0]: "Healthy", ids[1]: "Unhealthy", "other": "Unhealthy"}
+    stage.plug("ttyUSB1")
+    kubelet.wait_allocatable(SERIAL, 2, capacity=3)
 
 
 def test_case_17_an_unplugged_device_keeps_its_id_and_comes_back(stage):
