@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+func serial() string {
+	return fmt.Sprintf(`{name: serial, paths: ["%s/tty*"]}`, deviceDirectory)
+}
+
+// serve plugs in so many serial devices and waits until they are allocatable.
+func serve(s *stage, count int) (*kubelet, *kudev) {
+	for i := range count {
+		plug(fmt.Sprintf("tty%d", i))
+	}
+	daemon := s.run("--config", s.config(serial()))
+	k := s.startKubelet("none", 0)
+	k.wait(fmt.Sprintf("serial=%d", count))
+	return k, daemon
+}
+
+func replugUnused(s *stage) {
+	k, _ := serve(s, 4)
+	before := k.place("serial=4")
+	ids := k.heldBy(before, "c", "serial")
+	k.forget(before)
+	unplug("tty2")
+	s.note("noticed within %d ms", k.wait("serial=3/4").Milliseconds())
+	k.refuse("Requested: 4, Available: 3", "serial=4")
+	held := k.place("serial=3")
+	k.forget(held)
+	plug("tty2")
+	k.wait("serial=4")
+	after := k.place("serial=4")
+	expect(slices.Equal(ids, k.heldBy(after, "c", "serial")), "other IDs: %v, then %v", ids,
+		k.held())
+}
+
+func replugHeld(s *stage) {
+	k, _ := serve(s, 2)
+	holder := k.place("serial=2")
+	before, gave := k.held(), sorted(k.options(holder, "c"))
+	unplug("tty0")
+	k.wait("serial=1/2")
+	k.refuse("Available: 0", "serial=1")
+	expect(reflect.DeepEqual(k.held(), before), "held: %v, not %v", k.held(), before)
+	// A kubelet that starts now meets a pod whose device is not there.
+	for _, restart := range []func(...string) time.Duration{k.restart, k.restartLate} {
+		restart("serial=1/2")
+		expect(reflect.DeepEqual(k.held(), before), "restarted: %v, not %v", k.held(), before)
+	}
+	plug("tty0")
+	k.wait("serial=2")
+	k.refuse("Available: 0", "serial=1")
+	expect(reflect.DeepEqual(sorted(k.options(holder, "c")), gave), "the container would get %v",
+		sorted(k.options(holder, "c")))
+}
+
+// The kubelet looks a device up again when the answer to Allocate comes: with topology, and
+// with the topology manager looking as well.
+func replugDuringAllocate(s *stage) {
+	const rounds = 500
+	s.run("--config", s.config(strings.TrimSuffix(simulate("a", 2, ", numaNodes: 2"), "}")+
+		", preferred: numa}"))
+	k := s.startKubelet("best-effort", 2)
+	k.wait("a=2")
+	simulated := func(i int) string { return fmt.Sprintf("../sim/a/%d", i) }
+	started := time.Now()
+	late, early := 0, 0
+	for range rounds {
+		device := rand.IntN(2)
+		done := make(chan struct{})
+		pause := rand.N(1500 * time.Microsecond)
+		go func() {
+			time.Sleep(pause)
+			unplug(simulated(device))
+			close(done)
+		}()
+		made := newPod("a=2")
+		refused := k.admit(made)
+		<-done
+		switch {
+		case refused == "":
+			k.forget(made)
+		case strings.Contains(refused, "rpc error"):
+			late++
+		default:
+			early++
+		}
+		plug(simulated(device))
+		k.wait("a=2")
+	}
+	s.note("%d rounds in %.1f s: the device was gone before admission in %d, between that and "+
+		"Allocate in %d", rounds, time.Since(started).Seconds(), early, late)
+	// What the kubelet has may still be the list from before the last round's.
+	waitUntil(2*time.Second, func() bool { return k.admit(newPod("a=2")) == "" },
+		"not to be had although it is there")
+	expect(once(k.held()) == 2, "held: %v", k.held())
+}
+
+func storm(s *stage) {
+	const devices, events = 10, 1000
+	k, _ := serve(s, devices)
+	var over atomic.Bool
+	present := [devices]bool{}
+	for i := range present {
+		present[i] = true
+	}
+	go func() {
+		defer over.Store(true)
+		for range events {
+			i := rand.IntN(devices)
+			if present[i] {
+				unplug(fmt.Sprintf("tty%d", i))
+			} else {
+				plug(fmt.Sprintf("tty%d", i))
+			}
+			present[i] = !present[i]
+			time.Sleep(rand.N(4 * time.Millisecond))
+		}
+	}()
+	started := time.Now()
+	admitted, refusals := 0, 0
+	for !over.Load() {
+		made := newPod(fmt.Sprintf("serial=%d", rand.IntN(3)+1))
+		if k.admit(made) == "" {
+			admitted++
+		} else {
+			refusals++
+		}
+		once(k.held())
+		for len(k.pods) > 3 || len(k.pods) > 0 && rand.IntN(2) == 0 {
+			k.forget(k.pods[rand.IntN(len(k.pods))])
+		}
+	}
+	s.note("%d events in %.1f s, %d pods admitted, %d refused", events,
+		time.Since(started).Seconds(), admitted, refusals)
+	expect(admitted > 0, "no pod was admitted")
+	there := 0
+	for _, is := range present {
+		if is {
+			there++
+		}
+	}
+	k.wait(fmt.Sprintf("serial=%d/%d", there, devices))
+	for i, is := range present {
+		if !is {
+			plug(fmt.Sprintf("tty%d", i))
+		}
+	}
+	k.wait(fmt.Sprintf("serial=%d", devices))
+	for _, each := range slices.Clone(k.pods) {
+		k.forget(each)
+	}
+	waitUntil(2*time.Second, func() bool {
+		return k.admit(newPod(fmt.Sprintf("serial=%d", devices))) == ""
+	}, "not to be had although all are there")
+}
+
+// crowd is three pods which hold half of everything; free are as many devices again.
+func crowd(s *stage) (*kubelet, *kudev, []string) {
+	for i := range 8 {
+		plug(fmt.Sprintf("tty%d", i))
+	}
+	daemon := s.run("--config", s.config(serial(), simulate("sim", 8, ", numaNodes: 2")))
+	k := s.startKubelet("best-effort", 2)
+	all := []string{"serial=8", "sim=8"}
+	k.wait(all...)
+	k.place("serial=1")
+	k.place("serial=1 sim=2", "sim=1")
+	k.place("serial=2", "sim=1")
+	return k, daemon, all
+}
+
+// unharmed checks that the crowd holds what it held, would be given what it was given, and
+// that what is free can be had.
+func unharmed(k *kubelet, before map[string][]string, gave []string) {
+	expect(reflect.DeepEqual(k.held(), before), "held: %v, not %v", k.held(), before)
+	expect(slices.Equal(given(k), gave), "the containers would get other things")
+	rest := k.place("serial=4 sim=4")
+	expect(once(k.held()) == 16, "held: %v", k.held())
+	k.refuse("Available: 0", "serial=1")
+	k.forget(rest)
+}
+
+func given(k *kubelet) (all []string) {
+	for _, each := range k.pods {
+		for _, container := range each.Spec.Containers {
+			all = append(all, sorted(k.options(each, container.Name))...)
+		}
+	}
+	return all
+}
+
+func kubeletRestarts(s *stage) {
+	k, _, all := crowd(s)
+	before, gave := k.held(), given(k)
+	var took []time.Duration
+	for range 10 {
+		took = append(took, k.restart(all...))
+		unharmed(k, before, gave)
+		took = append(took, k.restartLate(all...))
+		unharmed(k, before, gave)
+	}
+	slices.Sort(took)
+	s.note("allocatable after %d ms (median), %d ms (longest)", took[10].Milliseconds(),
+		took[19].Milliseconds())
+}
+
+func kubeletUpgrade(s *stage) {
+	this := s.node
+	if s.before == "" {
+		s.skip("there is no minor before")
+		return
+	}
+	s.node = s.before
+	k, _, all := crowd(s)
+	before, gave := k.held(), given(k)
+	s.node = this
+	k.restart(all...)
+	unharmed(k, before, gave)
+}
+
+// reboot is the end of everything but the checkpoint; the devices are found again. Pods are
+// refused for good if kudev is not there in time, so that it is here.
+func reboot(s *stage) {
+	k, daemon, all := crowd(s)
+	before, gave := k.held(), given(k)
+	k.kill()
+	daemon.kill()
+	k.start(nil)
+	s.run(daemon.arguments...)
+	k.wait(all...)
+	k.resume()
+	unharmed(k, before, gave)
+}
+
+// fewer is a change of the configuration that takes away what a pod holds, or a device that
+// is gone when kudev starts.
+func fewer(s *stage) {
+	plug("tty0")
+	plug("tty1")
+	daemon := s.run("--config", s.config(serial(), simulate("a", 4, ", numaNodes: 2")))
+	k := s.startKubelet("best-effort", 2)
+	k.wait("a=4", "serial=2")
+	k.place("a=4 serial=2")
+	before, gave := k.held(), given(k)
+	daemon.stop()
+	unplug("tty1")
+	s.run("--config", s.config(serial(), simulate("a", 2, ", numaNodes: 2")))
+	// Whether what is missing still counts as capacity is kudev's to decide.
+	served := func() bool {
+		amounts := k.capacity()
+		return amounts[resource("a")].Allocatable == 2 &&
+			amounts[resource("serial")].Allocatable == 1
+	}
+	waitUntil(5*time.Second, served, "not allocatable")
+	for range 2 {
+		k.kill()
+		k.start(k.pods)
+		waitUntil(5*time.Second, served, "not allocatable after a restart")
+		k.resume()
+		expect(reflect.DeepEqual(k.held(), before), "held: %v, not %v", k.held(), before)
+		expect(slices.Equal(given(k), gave), "the container would get other things")
+		k.refuse("Available: 0", "a=1")
+	}
+	plug("tty1")
+	k.wait("serial=2")
+	k.refuse("Available: 0", "serial=1")
+}
+
+func kudevRestarts(kill bool) func(*stage) {
+	return func(s *stage) {
+		k, daemon, all := crowd(s)
+		before, gave := k.held(), given(k)
+		var took []time.Duration
+		for range 5 {
+			if kill {
+				daemon.kill()
+			} else {
+				daemon.stop()
+			}
+			k.wait("serial=0/8", "sim=0/8")
+			k.refuse("no healthy devices present", "serial=1")
+			started := time.Now()
+			daemon = s.run(daemon.arguments...)
+			k.wait(all...)
+			took = append(took, time.Since(started))
+			unharmed(k, before, gave)
+		}
+		s.note("allocatable %d ms (longest) after the start", slices.Max(took).Milliseconds())
+	}
+}
+
+// A kubelet up to 1.36 cancels the new stream when the old one ends.
+func rollingUpdate(s *stage) {
+	const rounds = 5
+	k, old, all := crowd(s)
+	before, gave := k.held(), given(k)
+	var full []time.Duration
+	for round := range rounds {
+		next := s.run(old.arguments...)
+		next.waitLogged("registered with the kubelet", 2)
+		if round%2 == 0 {
+			old.stop()
+		} else {
+			old.kill()
+		}
+		gone, settled := time.Now(), time.Duration(0)
+		// The kubelet takes its time to notice, so that it has to be good for a while.
+		for time.Since(gone)-settled < 1500*time.Millisecond {
+			expect(time.Since(gone) < 20*time.Second, "never allocatable for long")
+			amounts := k.capacity()
+			if amounts[resource("serial")] != (amount{8, 8}) ||
+				amounts[resource("sim")] != (amount{8, 8}) {
+				settled = time.Since(gone)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		full = append(full, settled)
+		k.wait(all...)
+		unharmed(k, before, gave)
+		old = next
+	}
+	s.note("allocatable for good %d ms (longest of %d) after the old one ended",
+		slices.Max(full).Milliseconds(), rounds)
+}
+
+// otherPlugin is the way from generic-device-plugin to kudev. The module of that one is not to
+// be had from the module proxy (403), so what writes the checkpoint is a small plugin with
+// its resource name, its IDs and its answers.
+func otherPlugin(s *stage) {
+	const count = 10
+	plug("fuse")
+	path := deviceDirectory + "/fuse"
+	var ids, arguments []string
+	for i := range count {
+		// generic-device-plugin's: the number of the copy, then the paths, nothing between.
+		sum := sha1.Sum(fmt.Appendf(nil, "%d%s", i, path))
+		ids = append(ids, hex.EncodeToString(sum[:]))
+		arguments = append(arguments, ids[i]+"="+path)
+	}
+	slices.Sort(ids)
+	k := s.startKubelet("none", 0)
+	other := command(s.node, append([]string{"plugin", "squat.ai/fuse"}, arguments...)...)
+	out, err := other.StdoutPipe()
+	check(err)
+	check(other.Start())
+	_, err = io.ReadFull(out, make([]byte, len("registered")))
+	check(err)
+	k.wait("squat.ai/fuse=10")
+	for _, wants := range []string{"squat.ai/fuse=1", "squat.ai/fuse=2", "squat.ai/fuse=3"} {
+		k.place(wants)
+	}
+	before, gave := k.held(), given(k)
+
+	k.kill()
+	check(other.Process.Kill())
+	_ = other.Wait() // "killed" is no news
+	device, err := json.Marshal(map[string]any{"name": "fuse", "groups": []any{map[string]any{
+		"count": count, "paths": []any{map[string]any{"path": path}}}}})
+	check(err)
+	s.run("--device", string(device))
+	k.start(k.pods)
+	k.resume()
+	k.wait("squat.ai/fuse=10")
+	expect(reflect.DeepEqual(k.held(), before), "held: %v, not %v", k.held(), before)
+	expect(slices.Equal(given(k), gave), "the containers would get other things")
+	// A container that has ended meanwhile is admitted again with its old devices.
+	for _, each := range k.pods {
+		refused := k.admit(each)
+		expect(refused == "", "refused: %s", refused)
+	}
+	expect(reflect.DeepEqual(k.held(), before), "held: %v, not %v", k.held(), before)
+	rest := k.place("squat.ai/fuse=4")
+	expect(once(k.held()) == count, "held: %v", k.held())
+	k.refuse("Available: 0", "squat.ai/fuse=1")
+	var all []string
+	for _, held := range k.held() {
+		all = append(all, held...)
+	}
+	slices.Sort(all)
+	expect(slices.Equal(slices.Compact(all), ids), "IDs: %v, not %v", all, ids)
+	got := k.options(rest, "c").Devices
+	expect(len(got) == 1 && got[0].PathOnHost == path && got[0].Permissions == "mrw",
+		"the container gets %+v", got)
+}
