@@ -46,15 +46,26 @@ static void on_signal(int signum, void *data)
 	daemon_stop(run->daemon, on_stopped, run);
 }
 
+/* Until there are handlers, a signal to stop waits. */
+static void block_signals(int how)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(how, &signals, NULL);
+}
+
 static int run_daemon(struct loop *loop, const struct config *config)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
 	struct run run = {.loop = loop};
-	/* Before the start, so that a signal during it is not lost. */
 	struct loop_signal *terminate = loop_signal_new(loop, SIGTERM, on_signal, &run);
 	struct loop_signal *interrupt = loop_signal_new(loop, SIGINT, on_signal, &run);
 	int status = EXIT_OK;
 
+	block_signals(SIG_UNBLOCK);
 	run.stop_timeout = loop_timer_new(loop, on_stop_timeout, &run);
 	if (daemon_new(loop, config, &run.daemon, &err) == 0) {
 		loop_run(loop);
@@ -63,10 +74,10 @@ static int run_daemon(struct loop *loop, const struct config *config)
 		log_error("cannot start", LOG_STR("error", error_message(&err)));
 		status = EXIT_FAILED;
 	}
-	loop_signal_free(terminate);
-	loop_signal_free(interrupt);
 	loop_timer_free(run.stop_timeout);
 	daemon_free(run.daemon);
+	loop_signal_free(terminate);
+	loop_signal_free(interrupt);
 	return status;
 }
 
@@ -76,8 +87,12 @@ int cli_run(const struct options *options)
 	KUDEV_AUTO(loop_free) struct loop *loop = NULL;
 	KUDEV_AUTO_ERROR struct error err = {0};
 
+	block_signals(SIG_BLOCK);
+	/* There is nothing to hang up from, and the file is read at the start alone. */
+	signal(SIGHUP, SIG_IGN);
 	if (!cli_load_config(&options->settings, &config, NULL))
 		return EXIT_USAGE;
+	log_unblock();
 	log_setup(config->log_level, config->log_format);
 	cli_raise_limits();
 	if (loop_new(&loop, &err) < 0) {

@@ -16,6 +16,10 @@
  * each.
  */
 #define COALESCE_MS 1
+/* After so many in so much time, they are collected for longer. */
+#define BURST_MAX 200
+#define BURST_MS 10000
+#define COALESCE_LONG_MS 200
 /* How soon a list that has not changed is sent again after it proved wrong. */
 #define REFRESH_MS 20
 #define REFUSAL_LOG_BURST 20
@@ -39,6 +43,8 @@ struct plugin {
 	struct inventory_class *class;
 	struct loop_timer *flush;
 	struct loop_timer *refresh;
+	int64_t burst_start_ms;
+	unsigned burst; /* changes since then */
 	struct stream *streams;
 	struct rpc_message *list; /* packed; NULL: not yet */
 	uint64_t list_version;	  /* of the class when it was packed */
@@ -131,12 +137,24 @@ static void on_flush(void *data)
 	send_lists(data);
 }
 
+/* A class that flaps without end must not keep the kubelet's disk busy. */
+static int64_t flush_delay(struct plugin *plugin)
+{
+	int64_t now = clock_ms();
+
+	if (now - plugin->burst_start_ms >= BURST_MS) {
+		plugin->burst_start_ms = now;
+		plugin->burst = 0;
+	}
+	return ++plugin->burst <= BURST_MAX ? COALESCE_MS : COALESCE_LONG_MS;
+}
+
 static void on_inventory_change(void *data)
 {
 	struct plugin *plugin = data;
 
 	if (!loop_timer_is_set(plugin->flush))
-		loop_timer_set(plugin->flush, COALESCE_MS);
+		loop_timer_set(plugin->flush, flush_delay(plugin));
 }
 
 static void on_refresh(void *data)
@@ -168,14 +186,13 @@ static void on_stream_closed(void *data)
 {
 	struct stream *stream = data;
 	struct plugin *plugin = stream->plugin;
-	struct rpc_server *server = stream->server;
 
 	DL_DELETE(plugin->streams, stream);
-	free(stream);
 	log_info("stream closed", LOG_STR("class", plugin->class->config->name),
 		 LOG_STR("resource", plugin->class->config->resource));
 	if (plugin->on_stream)
-		plugin->on_stream(server, false, plugin->on_stream_data);
+		plugin->on_stream(stream->server, stream, false, plugin->on_stream_data);
+	free(stream);
 }
 
 static const struct rpc_stream_callbacks stream_callbacks = {
@@ -203,7 +220,7 @@ static void handle_list_and_watch(struct rpc_call *call, const void *bytes, size
 		 LOG_INT("healthy_count", plugin->class->healthy));
 	send_list(stream);
 	if (plugin->on_stream)
-		plugin->on_stream(stream->server, true, plugin->on_stream_data);
+		plugin->on_stream(stream->server, stream, true, plugin->on_stream_data);
 }
 
 bool plugin_prefers(const struct plugin *plugin)
@@ -431,16 +448,4 @@ const struct config_class *plugin_class(const struct plugin *plugin)
 struct rpc_server *plugin_serve(struct plugin *plugin, struct rpc *rpc, int listen_fd)
 {
 	return rpc_server_new(rpc, listen_fd, methods, KUDEV_ARRAY_SIZE(methods), plugin);
-}
-
-size_t plugin_stream_count(const struct plugin *plugin, const struct rpc_server *server)
-{
-	const struct stream *stream;
-	size_t count = 0;
-
-	DL_FOREACH(plugin->streams, stream) {
-		if (stream->server == server)
-			count++;
-	}
-	return count;
 }

@@ -11,9 +11,9 @@
 #include "device/inventory.h"
 #include "rpc/rpc.h"
 
-/* A ListAndWatch stream was opened or closed on this server. */
-typedef void (*plugin_stream_callback)(struct rpc_server *server, bool opened,
-				       void *data);
+/* A ListAndWatch stream was opened or closed on this server; its address tells it apart. */
+typedef void (*plugin_stream_callback)(struct rpc_server *server, const void *stream,
+				       bool opened, void *data);
 
 struct plugin;
 
@@ -30,9 +30,6 @@ const struct config_class *plugin_class(const struct plugin *plugin);
 
 /* Serves the class on a listening socket, which the server owns from now on. */
 struct rpc_server *plugin_serve(struct plugin *plugin, struct rpc *rpc, int listen_fd);
-
-/* How many ListAndWatch streams are open on a server. */
-size_t plugin_stream_count(const struct plugin *plugin, const struct rpc_server *server);
 
 /* What GetDevicePluginOptions says. */
 bool plugin_prefers(const struct plugin *plugin);

@@ -63,7 +63,9 @@ struct registration {
 	size_t ending; /* servers whose calls and connections are not over yet */
 	bool due;      /* an attempt that only waits for them */
 	struct socket_identity kubelet; /* that was tried last */
-	bool streamed;			/* on the present server */
+	const void
+		*stream; /* the first on the present server, the kubelet's; NULL: none */
+	bool streamed;	 /* there was one */
 
 	const char *reason; /* of the attempt to come, for the log */
 	unsigned attempts;  /* since the last success */
@@ -133,6 +135,7 @@ static void drop_server(struct registration *registration)
 	registration->request = rpc_request_cancel(registration->request);
 	loop_timer_cancel(registration->timer);
 	registration->state = REGISTRATION_WAITING;
+	registration->stream = NULL;
 	registration->streamed = false;
 	if (!registration->server)
 		return;
@@ -255,7 +258,7 @@ static void on_register_done(enum rpc_status status, const char *text, void *dat
 	registration->failure_limit = (struct log_limit){0};
 	if (!registration->streamed)
 		loop_timer_set(registration->timer, STREAM_TIMEOUT_MS);
-	else if (plugin_stream_count(registration->plugin, registration->server) == 0)
+	else if (!registration->stream)
 		lose_stream(registration);
 }
 
@@ -310,6 +313,12 @@ static void log_waiting(struct registrar *registrar, int code)
 		 LOG_STR("error", strerror(code)), LOG_STR("hint", hint));
 }
 
+/* Whatever socket appears next is a new one, also if it is the same that was hidden. */
+static void forget_kubelet(struct registration *registration)
+{
+	registration->kubelet = (struct socket_identity){0};
+}
+
 /*
  * Connects first: while no kubelet answers, nothing is made and nothing has to be undone.
  * Without a kubelet.sock there is nothing to retry either, until one appears.
@@ -324,6 +333,7 @@ static void attempt(struct registration *registration)
 	loop_timer_cancel(registration->timer);
 	r = identify_kubelet(registrar, &registration->kubelet);
 	if (r < 0) {
+		forget_kubelet(registration);
 		log_waiting(registrar, -r);
 		return;
 	}
@@ -336,6 +346,8 @@ static void attempt(struct registration *registration)
 		fail_attempt(registration, error_message(&err), err.code);
 		return;
 	}
+	if (registrar->waiting_logged)
+		plugin_sockets_clean(registrar->directory);
 	registrar->waiting_logged = false;
 	registration->state = REGISTRATION_REGISTERING;
 	send_register(registration, connection);
@@ -361,20 +373,24 @@ static void on_timer(void *data)
 	}
 }
 
-static void on_stream(struct rpc_server *server, bool opened, void *data)
+static void on_stream(struct rpc_server *server, const void *stream, bool opened,
+		      void *data)
 {
 	struct registration *registration = data;
 
 	/* The server of an earlier registration may still be ending its calls. */
 	if (server != registration->server)
 		return;
-	if (opened) {
+	if (opened && !registration->streamed) {
+		registration->stream = stream;
 		registration->streamed = true;
 		if (registration->state == REGISTRATION_REGISTERED)
 			loop_timer_cancel(registration->timer);
-	} else if (registration->state == REGISTRATION_REGISTERED &&
-		   plugin_stream_count(registration->plugin, server) == 0) {
-		lose_stream(registration);
+	} else if (!opened && stream == registration->stream) {
+		/* Others may look on; without this one we are not registered any more. */
+		registration->stream = NULL;
+		if (registration->state == REGISTRATION_REGISTERED)
+			lose_stream(registration);
 	}
 }
 
@@ -401,6 +417,8 @@ static void check(struct registration *registration)
 			registration->reason = "kubelet restarted";
 			log_waiting(registration->registrar, -r);
 		}
+		if (registration->state == REGISTRATION_WAITING)
+			forget_kubelet(registration);
 		return;
 	}
 	is_new = !same_socket(&kubelet, &registration->kubelet);

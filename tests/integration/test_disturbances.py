@@ -21,6 +21,7 @@ from messages import PLUGIN_SERVICE, pb
 from stage import resource
 from support import SANITIZED, SLOWNESS, holds_for, limit, wait_until
 
+SERIAL = resource("serial")
 SIM = resource("sim")
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
@@ -504,3 +505,52 @@ def test_case_55_a_hundred_idle_connections_starve_nobody(stage):
     started = time.monotonic()
     assert still_works(stage.closes(wire.connect(path)))
     assert time.monotonic() - started < limit(1)
+
+
+def test_a_kubelet_sock_that_was_hidden_for_a_while_is_found_again(stage):
+    """The same socket by the same inode: nothing about it is new but that it is back."""
+    ids = stage.plug_serials(1)
+    kubelet = stage.kubelet()
+    kudev = stage.kudev(stage.serial())
+    kubelet.wait_allocatable(SERIAL, len(ids))
+    hidden = stage.plugins / "hidden"
+    kubelet.socket.rename(hidden)
+    kubelet.cancel_stream(SERIAL)
+    kudev.wait_log("waiting for the kubelet")
+    hidden.rename(kubelet.socket)
+    kubelet.wait_allocatable(SERIAL, len(ids), seconds=2)
+
+
+def test_a_plugin_directory_that_was_moved_away_is_found_again(stage):
+    ids = stage.plug_serials(1)
+    kubelet = stage.kubelet()
+    kudev = stage.kudev(stage.serial())
+    kubelet.wait_allocatable(SERIAL, len(ids))
+    away = stage.plugins.with_name("away")
+    stage.plugins.rename(away)
+    kudev.wait_log("waiting for the kubelet")
+    away.rename(stage.plugins)
+    kubelet.wait_allocatable(SERIAL, len(ids), seconds=2)
+
+
+def test_a_second_reader_does_not_hide_that_the_kubelet_has_left(stage):
+    ids = stage.plug_serials(1)
+    kubelet = stage.kubelet()
+    stage.kudev(stage.serial())
+    kubelet.wait_allocatable(SERIAL, len(ids))
+    reader = stage.watcher(stage.endpoint(kubelet, SERIAL))
+    wait_until(lambda: reader.lists, 1, "the reader's list")
+    registrations = len(kubelet.registered(SERIAL))
+    kubelet.cancel_stream(SERIAL)
+    kubelet.wait_registered(SERIAL, more_than=registrations, seconds=2)
+    kubelet.wait_allocatable(SERIAL, len(ids), seconds=2)
+
+
+def test_a_hang_up_does_not_end_it(stage):
+    stage.plug_serials(1)
+    kubelet = stage.kubelet()
+    kudev = stage.kudev(stage.serial())
+    kubelet.wait_allocatable(SERIAL, 1)
+    kudev.send(signal.SIGHUP)
+    stage.plug("ttyUSB7")
+    kubelet.wait_allocatable(SERIAL, 2)
