@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,9 +20,11 @@
 static struct {
 	enum log_level level;
 	enum log_format format;
+	int fd;
 } settings = {
 	.level = LOG_LEVEL_INFO,
 	.format = LOG_FORMAT_JSON,
+	.fd = STDERR_FILENO,
 };
 
 static const char *const level_names[] = {
@@ -28,6 +33,23 @@ static const char *const level_names[] = {
 	[LOG_LEVEL_WARN] = "WARN",
 	[LOG_LEVEL_ERROR] = "ERROR",
 };
+
+/*
+ * Another process may fill the pipe between our poll and our write, which then would block.
+ * Not to block is a flag of the open file, which others share, so we open it for ourselves.
+ */
+void log_unblock(void)
+{
+	struct stat status;
+	int fd;
+
+	if (settings.fd != STDERR_FILENO || fstat(STDERR_FILENO, &status) < 0 ||
+	    !S_ISFIFO(status.st_mode))
+		return;
+	fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0)
+		settings.fd = fd;
+}
 
 void log_setup(enum log_level level, enum log_format format)
 {
@@ -108,26 +130,33 @@ static const char *json_text(struct json_object *value)
 static bool can_write(void)
 {
 	static bool stuck;
-	struct pollfd output = {.fd = STDERR_FILENO, .events = POLLOUT};
+	struct pollfd output = {.fd = settings.fd, .events = POLLOUT};
 
-	stuck = poll(&output, 1, stuck ? 0 : MAX_WAIT_MS) == 0;
+	stuck = poll(&output, 1, stuck ? 0 : MAX_WAIT_MS) <= 0;
 	return !stuck;
 }
 
+/* In pieces for each of which a pipe that can be written to has room. */
 static void write_line(const char *line)
 {
+	static bool torn; /* the line before is not complete */
 	size_t left = strlen(line);
 
+	if (torn && can_write() && write(settings.fd, "\n", 1) == 1)
+		torn = false;
 	while (left > 0 && can_write()) {
-		ssize_t done = write(STDERR_FILENO, line, left);
+		size_t piece = left < PIPE_BUF ? left : PIPE_BUF;
+		ssize_t done = write(settings.fd, line, piece);
 
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)
-			return;
+			break;
+		torn = true;
 		line += done;
 		left -= (size_t)done;
 	}
+	torn = torn && left > 0;
 }
 
 static void write_json(const char *now, enum log_level level, const char *message,

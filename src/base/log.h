@@ -72,6 +72,10 @@ struct log_field {
 
 /* The least level that is written, and the shape of the lines. Default: info, JSON. */
 void log_setup(enum log_level level, enum log_format format);
+
+/* For a daemon: from now on a full pipe on standard error loses lines, and never blocks. */
+void log_unblock(void);
+
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 

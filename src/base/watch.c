@@ -14,10 +14,13 @@
 	 IN_MOVE_SELF)
 #define WATCH_DIRECTORY_GONE (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT)
 
+#define WARNING_INTERVAL_MS 600000
+
 struct watcher {
 	struct loop_watch *io;
-	int fd; /* -1: no inotify */
-	bool out_of_watches;
+	int fd;		     /* -1: no inotify */
+	bool out_of_watches; /* some watch is not backed by inotify */
+	struct log_limit limit;
 	struct watch *watches;
 };
 
@@ -29,6 +32,7 @@ struct watch {
 
 	int wd;	      /* of the path, or of its nearest ancestor; -1: none */
 	bool at_path; /* wd is of the path itself */
+	bool stale;   /* has to be armed anew */
 	bool changed; /* due for a callback */
 
 	struct watch *prev;
@@ -71,11 +75,12 @@ static bool to_parent(char *path)
 
 static void report_no_watches(struct watcher *watcher)
 {
-	if (watcher->out_of_watches)
-		return;
+	uint64_t suppressed;
+
 	watcher->out_of_watches = true;
-	log_warn("no more inotify watches, looking around periodically instead",
-		 LOG_STR("hint", "raise the sysctl fs.inotify.max_user_watches"));
+	if (log_limit_due(&watcher->limit, WARNING_INTERVAL_MS, &suppressed))
+		log_warn("no more inotify watches, looking around periodically instead",
+			 LOG_STR("hint", "raise the sysctl fs.inotify.max_user_watches"));
 }
 
 /* Watches the deepest existing directory on the way to the path, *depth bytes of it. */
@@ -159,17 +164,25 @@ static void take_event(struct watcher *watcher, const struct inotify_event *even
 	struct watch *watch;
 
 	DL_FOREACH(watcher->watches, watch) {
-		bool concerned = overflow || watch->wd == event->wd;
-
-		if (concerned && (overflow || watch->at_path))
-			watch->changed = true;
+		if (!overflow && watch->wd != event->wd)
+			continue;
+		watch->changed = watch->changed || overflow || watch->at_path;
+		watch->stale = watch->stale || overflow || gone || !watch->at_path;
 	}
 	if (event->mask & IN_IGNORED)
 		forget_wd(watcher, event->wd);
+}
+
+/* Once for all events that were read together. */
+static void arm_stale(struct watcher *watcher)
+{
+	struct watch *watch;
+
 	DL_FOREACH(watcher->watches, watch) {
-		if (overflow || watch->wd < 0 ||
-		    (watch->wd == event->wd && (gone || !watch->at_path)))
-			arm(watch);
+		if (!watch->stale)
+			continue;
+		watch->stale = false;
+		arm(watch);
 	}
 }
 
@@ -186,6 +199,7 @@ static void on_events(void *data)
 		take_event(watcher, event);
 		at += (ssize_t)(sizeof(*event) + event->len);
 	}
+	arm_stale(watcher);
 	call_changed(watcher);
 }
 
