@@ -223,7 +223,10 @@ static void log_new_conflicts(struct inventory_class *class,
 			 LOG_STR("other_class", conflict->holder->name),
 			 LOG_STR("device_path", conflict->host_path),
 			 LOG_STR("hint",
-				 "the other class keeps it, unless both say share"));
+				 conflict->holder == class->config
+					 ? "a device of this class has the same ID"
+					 : "the other class keeps it, unless both say "
+					   "share"));
 	}
 }
 
@@ -328,13 +331,15 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 	struct device *device = inventory_class_find(class, unit->id);
 	const struct claim *rival;
 
-	/* Overlapping groups give the same unit twice, which is one device. */
-	if (device && device->seen) {
-		if (!unit_same_nodes(&device->unit, unit))
-			add_conflict(class, unit_main_node(unit)->host_path,
-				     class->config);
+	/* An ID never changes hands: a pod may hold what it stood for. */
+	if (device && device->unit.node_count > 0 &&
+	    !unit_same_nodes(&device->unit, unit)) {
+		add_conflict(class, unit_main_node(unit)->host_path, class->config);
 		return;
 	}
+	/* Overlapping groups give the same unit twice, which is one device. */
+	if (device && device->seen)
+		return;
 	rival = find_rival(inventory, class, unit);
 	if (rival && device) {
 		device->seen = true;

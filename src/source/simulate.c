@@ -35,6 +35,18 @@ static char *node_path(const struct simulate *simulate, unsigned index)
 	return mem_printf("%s/%u", simulate->directory, index);
 }
 
+/* A link left there by somebody else could stand for any file of the host. */
+static int check_node(const char *path, struct error *err)
+{
+	struct stat status;
+
+	if (lstat(path, &status) < 0)
+		return error_set_errno(err, errno, "cannot look at %s", path);
+	if (!S_ISREG(status.st_mode))
+		return error_set(err, EEXIST, "%s is in the way: no regular file", path);
+	return 0;
+}
+
 static int create_node(const struct simulate *simulate, unsigned index, struct error *err)
 {
 	KUDEV_AUTO_FREE char *path = node_path(simulate, index);
@@ -43,7 +55,7 @@ static int create_node(const struct simulate *simulate, unsigned index, struct e
 
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0 && errno == EEXIST)
-		return 0;
+		return check_node(path, err);
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot create simulated device %s",
 				       path);

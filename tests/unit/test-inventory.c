@@ -443,16 +443,19 @@ static void a_look_at_the_nodes_finds_what_no_scan_has_told(void **state)
 	expect(fixture, TWO, "a");
 }
 
-static void a_known_device_that_moved_claims_its_new_place(void **state)
+static void an_id_never_changes_hands(void **state)
 {
 	struct fixture *fixture = *state;
+	const struct inventory_class *class = inventory_class_at(fixture->inventory, ONE);
 
 	make_nodes(fixture);
 	REPORT(fixture, ONE, "x=/a");
 	REPORT(fixture, ONE, "x=/b");
-	expect(fixture, ONE, "x");
-	REPORT(fixture, TWO, "a=/a", "b=/b");
-	expect(fixture, TWO, "a");
+	expect(fixture, ONE, "x!");
+	assert_string_equal(class->devices[0]->unit.nodes[0].host_path, "/a");
+	assert_int_equal(class->conflicts->count, 1);
+	REPORT(fixture, TWO, "b=/b");
+	expect(fixture, TWO, "b");
 }
 
 /* A node that has gone between scan and report is unknown: equal to nothing. */
@@ -492,7 +495,7 @@ int main(void)
 		TEST(only_the_first_of_many_changes_are_logged),
 		TEST(a_list_never_outgrows_what_the_kubelet_takes),
 		TEST(a_look_at_the_nodes_finds_what_no_scan_has_told),
-		TEST(a_known_device_that_moved_claims_its_new_place),
+		TEST(an_id_never_changes_hands),
 		TEST(unknown_nodes_are_not_the_same),
 		cmocka_unit_test(nothing_is_fine_to_free),
 	};
