@@ -34,6 +34,11 @@ else
 	"$format" --dry-run -Werror "${sources[@]}" || complain "format: scripts/lint.sh --fix"
 fi
 
+# Go is there for tests alone, and not everywhere.
+if command -v gofmt >/dev/null && [[ -n $(gofmt -l tests/kubelet) ]]; then
+	complain "format: gofmt -w tests/kubelet"
+fi
+
 if command -v shellcheck >/dev/null; then
 	for script in "${scripts[@]}"; do
 		[[ ! -e $script ]] || shellcheck -x "$script" || complain "$script: shellcheck"
