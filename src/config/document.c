@@ -86,21 +86,55 @@ static int check_bytes(struct document *document, const char *text, size_t size)
 	return 0;
 }
 
+/* What people mostly have done when libyaml says such a thing; NULL: no idea. */
+static const char *explain_syntax(const yaml_parser_t *parser)
+{
+	static const struct {
+		const char *words; /* of libyaml's problem or context */
+		const char *hint;
+	} hints[] = {
+		{"tab character", "indent with spaces"},
+		{"cannot start any token",
+		 "indent with spaces, not tabs; a text that begins with @ or ` needs quotes"},
+		{"alias", "a text that begins with * needs quotes"},
+		{"did not find expected ',' or",
+		 "a text with [ ] { } in a list needs quotes"},
+		{"did not find expected '-' indicator",
+		 "the keys of one class begin in the same column"},
+		{"did not find expected key",
+		 "a text with { } : or # needs quotes; keys of one mapping begin in the same "
+		 "column"},
+		{"mapping values are not allowed",
+		 "is a colon missing before, or are quotes around a text with a colon?"},
+	};
+
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(hints); i++) {
+		if ((parser->problem && strstr(parser->problem, hints[i].words)) ||
+		    (parser->context && strstr(parser->context, hints[i].words)))
+			return hints[i].hint;
+	}
+	return NULL;
+}
+
 static int refuse_syntax(struct document *document, const yaml_parser_t *parser)
 {
 	const char *problem = parser->problem ? parser->problem : "cannot be read";
+	const char *hint = explain_syntax(parser);
+	KUDEV_AUTO_FREE char *tail = hint ? mem_printf(" (%s)", hint) : mem_string("");
 
 	if (parser->error == YAML_MEMORY_ERROR)
 		abort();
 	if (!parser->context)
-		return refuse_at(document, &parser->problem_mark, "not valid YAML: %s",
-				 problem);
+		return refuse_at(document, &parser->problem_mark, "not valid YAML: %s%s",
+				 problem, tail);
 	if (parser->context_mark.index == parser->problem_mark.index)
 		return refuse_at(document, &parser->problem_mark,
-				 "not valid YAML: %s, %s", problem, parser->context);
+				 "not valid YAML: %s, %s%s", problem, parser->context,
+				 tail);
 	return refuse_at(document, &parser->problem_mark,
-			 "not valid YAML: %s, %s at %zu:%zu", problem, parser->context,
-			 parser->context_mark.line + 1, parser->context_mark.column + 1);
+			 "not valid YAML: %s, %s at %zu:%zu%s", problem, parser->context,
+			 parser->context_mark.line + 1, parser->context_mark.column + 1,
+			 tail);
 }
 
 static void parser_start(yaml_parser_t *parser, const char *text, size_t size)

@@ -66,9 +66,11 @@ static void whatever_the_bytes_are_the_outcome_is_defined(void **state)
 		 "t:2:1: not valid YAML: did not find expected node "
 		 "content, while parsing a flow node\n"},
 		{BYTES("a: b\n  c: d\n"),
-		 "t:2:4: not valid YAML: mapping values are not allowed in this context\n"},
+		 "t:2:4: not valid YAML: mapping values are not allowed in this context "
+		 "(is a colon missing before, or are quotes around a text with a colon?)\n"},
 		{BYTES("classes: *x\n"),
-		 "t:1:10: not valid YAML: found undefined alias\n"},
+		 "t:1:10: not valid YAML: found undefined alias (a text that begins with * needs "
+		 "quotes)\n"},
 		{BYTES("domain: !foo a\n" GOOD),
 		 "t:1:9: the tag \"!foo\" is not supported; remove it\n"},
 		{BYTES("domain: !!binary aaaa\n" GOOD),

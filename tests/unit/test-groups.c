@@ -101,7 +101,7 @@ static void units_are_zipped_not_multiplied(void **state)
 		 {"/dev/a0", "/dev/a1", "/dev/a2", "/dev/b0", "/dev/b1"},
 		 "unit /dev/a0:mrw /dev/b0:mrw\n"
 		 "unit /dev/a1:mrw /dev/b1:mrw\n",
-		 NULL},
+		 "/dev/a*: only 2 of 3 matches find a partner in the group; see limit\n"},
 		/*
 		 * limit repeats a list end to end, but the longest natural one decides.
 		 */
@@ -124,7 +124,7 @@ static void units_are_zipped_not_multiplied(void **state)
 		{"[{paths: [{path: '/dev/a*'}, {path: /dev/b, optional: true}]}]",
 		 {"/dev/a0", "/dev/a1", "/dev/b"},
 		 "unit /dev/a0:mrw /dev/b:mrw\n",
-		 NULL},
+		 "/dev/a*: only 1 of 2 matches find a partner in the group; see limit\n"},
 		{"[{paths: [{path: '/dev/a*'}, {path: /dev/b, optional: true, limit: 2}]}]",
 		 {"/dev/a0", "/dev/a1", "/dev/b"},
 		 "unit /dev/a0:mrw /dev/b:mrw\n"
