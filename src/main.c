@@ -31,7 +31,7 @@ int main(int argc, char **argv)
 		status = options.command->run(&options);
 	options_clear(&options);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
-		perror("kudev: cannot write the output");
+		fputs("kudev: cannot write the output\n", stderr);
 		status = EXIT_FAILED;
 	}
 	return status;

@@ -11,6 +11,9 @@
 #include "kubelet/allocate.h"
 #include "source/source.h"
 
+/* Of the devices of one class, for people. */
+#define MAX_LINES 50
+
 /* What was found for one class. */
 struct finding {
 	const struct inventory_class *class;
@@ -67,6 +70,22 @@ static const char *find_file(const struct inventory_class *class)
 	return NULL;
 }
 
+static void collect_mount_warnings(const struct finding *finding, struct strings *ret)
+{
+	const struct config_class *class = finding->class->config;
+
+	for (size_t i = 0; i < class->mount_count; i++) {
+		struct node_identity identity;
+
+		if (node_identify(finding->root, class->mounts[i].host_path, &identity) <
+		    0)
+			strings_take(ret,
+				     mem_printf("warning: class %s: %s, which is to be "
+						"mounted, does not exist here",
+						class->name, class->mounts[i].host_path));
+	}
+}
+
 static void collect_warnings(const struct finding *finding, struct strings *ret)
 {
 	const struct inventory_class *class = finding->class;
@@ -90,6 +109,7 @@ static void collect_warnings(const struct finding *finding, struct strings *ret)
 				"warning: class %s: %zu devices more than a list of 4 MiB "
 				"holds; the kubelet takes no larger one",
 				name, class->refused));
+	collect_mount_warnings(finding, ret);
 	if (shares_container_path(class))
 		strings_take(
 			ret,
@@ -112,7 +132,10 @@ static void print_nodes(const struct inventory_class *class, const struct device
 		printf("%s%s", i > 0 ? ", " : "", node->host_path);
 		if (strcmp(path, node->host_path) != 0)
 			printf(" as %s", path);
-		printf(" (%s)", access);
+		printf(" (%s%s)", access,
+		       node->type == NODE_DEVICE && node->identity.type == S_IFDIR
+			       ? ", every node in this directory"
+			       : "");
 	}
 }
 
@@ -129,9 +152,11 @@ static size_t count_copies(const struct inventory_class *class, size_t index)
 
 static void print_devices(const struct inventory_class *class)
 {
+	size_t lines = 0;
 	size_t copies;
+	size_t i;
 
-	for (size_t i = 0; i < class->count; i += copies) {
+	for (i = 0; i < class->count && lines < MAX_LINES; i += copies, lines++) {
 		const struct device *device = class->devices[i];
 
 		copies = count_copies(class, i);
@@ -144,6 +169,9 @@ static void print_devices(const struct inventory_class *class)
 			       class->devices[i + copies - 1]->unit.id);
 		printf("\n");
 	}
+	if (i < class->count)
+		printf("  and %zu devices more; -o json lists them all\n",
+		       class->count - i);
 }
 
 static void print_finding(const struct finding *finding)

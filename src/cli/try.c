@@ -27,8 +27,9 @@ struct trial {
 	struct daemon *daemon;
 	struct standin *standin;
 	struct loop_timer *timeout;
-	size_t allocating; /* answers that are still to come */
-	bool shown;	   /* the table and the allocations */
+	size_t next;  /* class to allocate a device of */
+	bool showing; /* the table and the allocations */
+	bool shown;   /* all of them */
 	bool stopping;
 	int status;
 };
@@ -98,6 +99,15 @@ static void print_response(const V1beta1__ContainerAllocateResponse *response)
 		       response->annotations[i]->value);
 }
 
+static bool has_simulated(const struct config *config)
+{
+	for (size_t i = 0; i < config->class_count; i++) {
+		if (config->classes[i].source == CONFIG_SOURCE_SIMULATE)
+			return true;
+	}
+	return false;
+}
+
 static void finish_showing(struct trial *trial)
 {
 	trial->shown = true;
@@ -106,7 +116,28 @@ static void finish_showing(struct trial *trial)
 		return;
 	}
 	printf("\nPlug and unplug devices to see changes here; Ctrl-C ends this.\n");
-	fflush(stdout);
+	if (has_simulated(trial->config))
+		printf("Simulated ones are the files below %s/simulate: remove one to "
+		       "unplug it.\n",
+		       trial->directory);
+	/* Nobody reads: a pipe whose other end is closed. */
+	if (fflush(stdout) != 0)
+		stop(trial);
+}
+
+/* Goes on to the next class that has a device, one after the other, in their order. */
+static void allocate_next(struct trial *trial)
+{
+	while (trial->next < trial->config->class_count) {
+		const char *name = trial->config->classes[trial->next++].resource;
+		struct standin_resource *resource = standin_find(trial->standin, name);
+
+		if (resource && standin_allocate(resource))
+			return;
+		printf("\nA pod that asks for %s: 1 stays pending: no device here.\n",
+		       name);
+	}
+	finish_showing(trial);
 }
 
 static void on_allocated(struct standin_resource *resource, const char *device_id,
@@ -124,26 +155,7 @@ static void on_allocated(struct standin_resource *resource, const char *device_i
 		       text);
 		trial->status = EXIT_FAILED;
 	}
-	if (--trial->allocating == 0)
-		finish_showing(trial);
-}
-
-static void allocate_each(struct trial *trial)
-{
-	/* One more, so that no answer that comes early ends it. */
-	trial->allocating = 1;
-	for (size_t i = 0; i < trial->config->class_count; i++) {
-		const char *name = trial->config->classes[i].resource;
-		struct standin_resource *resource = standin_find(trial->standin, name);
-
-		if (resource && standin_allocate(resource))
-			trial->allocating++;
-		else
-			printf("\nA pod that asks for %s: 1 stays pending: no device here.\n",
-			       name);
-	}
-	if (--trial->allocating == 0)
-		finish_showing(trial);
+	allocate_next(trial);
 }
 
 static bool all_listed(const struct trial *trial)
@@ -161,8 +173,9 @@ static bool all_listed(const struct trial *trial)
 static void show(struct trial *trial)
 {
 	loop_timer_cancel(trial->timeout);
+	trial->showing = true;
 	print_table(trial);
-	allocate_each(trial);
+	allocate_next(trial);
 }
 
 /*
@@ -209,7 +222,10 @@ static void on_list(struct standin_resource *resource,
 
 	if (trial->shown)
 		print_changes(resource, previous);
-	else if (trial->allocating == 0 && all_listed(trial))
+	/* Nobody reads any more. */
+	if (ferror(stdout))
+		stop(trial);
+	else if (!trial->showing && all_listed(trial))
 		show(trial);
 }
 
@@ -254,6 +270,8 @@ static int run_both(struct trial *trial, struct error *err)
 							trial);
 	struct loop_signal *interrupt = loop_signal_new(trial->loop, SIGINT, on_signal,
 							trial);
+	struct loop_signal *hang_up = loop_signal_new(trial->loop, SIGHUP, on_signal,
+						      trial);
 	int r = standin_new(trial->loop, trial->directory, &callbacks, trial,
 			    &trial->standin, err);
 
@@ -268,17 +286,18 @@ static int run_both(struct trial *trial, struct error *err)
 	}
 	loop_signal_free(terminate);
 	loop_signal_free(interrupt);
+	loop_signal_free(hang_up);
 	loop_timer_free(trial->timeout);
 	return r;
 }
 
-/* People read this, so the log is brief and plain unless they ask for more. */
+/* What the log would warn of is shown anyway, so it is brief unless they ask for more. */
 static void set_up_log(const struct options *options, const struct config *config)
 {
 	bool level_given = options->settings.log_level || getenv("KUDEV_LOG_LEVEL");
 	bool format_given = options->settings.log_format || getenv("KUDEV_LOG_FORMAT");
 
-	log_setup(level_given ? config->log_level : LOG_LEVEL_WARN,
+	log_setup(level_given ? config->log_level : LOG_LEVEL_ERROR,
 		  format_given ? config->log_format : LOG_FORMAT_TEXT);
 }
 

@@ -126,6 +126,25 @@ static void add_units(const struct source *source, const struct config_group *gr
 	free(members.host_paths);
 }
 
+/* The units are as many as the path with the fewest uses allows; the rest finds no partner. */
+static void report_unpaired(const struct config_group *group,
+			    const struct expansion *expansion, struct scan *scan)
+{
+	size_t count = count_units(group, expansion);
+
+	for (size_t i = 0; count > 0 && i < group->path_count; i++) {
+		KUDEV_AUTO_FREE char *reason = NULL;
+
+		if (expansion->matches[i].count <= count)
+			continue;
+		reason =
+			mem_printf("only %zu of %zu matches find a partner in the group; "
+				   "see limit",
+				   count, expansion->matches[i].count);
+		scan_add_missing(scan, group->paths[i].pattern, reason);
+	}
+}
+
 static int scan_paths(const struct source *source, const struct config_group *group,
 		      struct scan *scan, struct error *err)
 {
@@ -144,8 +163,10 @@ static int scan_paths(const struct source *source, const struct config_group *gr
 			scan_add_missing(scan, path->pattern,
 					 glob_explain(source->root, path->pattern));
 	}
-	if (r == 0)
+	if (r == 0) {
 		add_units(source, group, &expansion, &scan->units);
+		report_unpaired(group, &expansion, scan);
+	}
 	expansion_clear(&expansion);
 	return r;
 }
