@@ -6,6 +6,11 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 
+if [[ ${1:-} == -h || ${1:-} == --help ]]; then
+	echo "quickstart.sh [kudev try OPTION]...: builds kudev and shows what pods would get here"
+	exit
+fi
+
 tree=$build_root/quickstart
 config=$source_dir/examples/quickstart.yaml
 

@@ -5,6 +5,11 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 
+if [[ ${1:-} == -h || ${1:-} == --help ]]; then
+	echo "run.sh [configure OPTION]...: builds kudev and runs all of its tests"
+	exit
+fi
+
 tree=$build_root/tests
 
 cat <<END

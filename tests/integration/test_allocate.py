@@ -11,7 +11,7 @@ import pytest
 
 from messages import allocate_request, pb, preferred_request
 from stage import resource
-from support import holds_for, limit, wait_until
+from support import SANITIZED, holds_for, limit, wait_until
 
 SERIAL = resource("serial")
 SIM = resource("sim")
@@ -318,13 +318,16 @@ def test_case_37_aborted_allocations_leak_nothing(stage, serial):
                 connection.flush()
             connection.close()
 
+    def grown_by(count: int) -> int:
+        before = serial.kudev.resident_kilobytes()
+        abort_some(count)
+        wait_until(lambda: serial.kudev.open_files() <= files, 5, "closed connections")
+        return serial.kudev.resident_kilobytes() - before
+
     files = serial.kudev.open_files()
-    abort_some(100)
-    wait_until(lambda: serial.kudev.open_files() <= files, 5, "closed connections")
-    before = serial.kudev.resident_kilobytes()
-    abort_some(400)
-    wait_until(lambda: serial.kudev.open_files() <= files, 5, "closed connections")
-    assert serial.kudev.grew_less(before, 1024)
+    # A leak grows with every round; an allocator that finds its size does not.
+    growths = [grown_by(200) for _ in range(4)]
+    assert SANITIZED or min(growths[1:]) < 100, f"grew by {growths} kB"
     assert nodes(serial.client.allocate("ttyusb0")) == serial_nodes(0)
 
 
