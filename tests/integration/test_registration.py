@@ -122,7 +122,8 @@ def test_case_08_retries_a_refused_register_ever_more_slowly(stage, code):
     pauses = gaps([entry.at for entry in kubelet.registrations])
     assert len(pauses) == refusals
     assert max(pauses) <= 10 * 1.5
-    assert sum(pauses[-2:]) > 4 * sum(pauses[:2]), pauses
+    # The least of the early ones: a busy machine can make any of them longer.
+    assert sum(pauses[-2:]) > 8 * min(pauses[:3]), pauses
     failures = kudev.logged("registration failed", resource=SIM)
     assert failures and all("try later" in failure["error"] for failure in failures)
     assert len(kudev.sockets()) == 1, "no socket of a failed attempt is left"
