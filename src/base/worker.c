@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "base/log.h"
+#include "base/worker.h"
+
+/* Threads that hang, before no more are started. */
+#define MAX_LOST 32
+
+/* What the threads and the worker share; the last of them frees it. */
+struct shared {
+	pthread_mutex_t lock; /* guards everything below */
+	pthread_cond_t changed;
+	unsigned references;
+	bool stopping;
+	struct worker_job *queue;
+	struct worker_job *finished;
+	int wake; /* eventfd: there are finished jobs */
+	struct runner *active;
+};
+
+/* One thread. */
+struct runner {
+	struct shared *shared;
+	struct worker_job *job; /* NULL: idle; guarded by the lock */
+	pthread_t thread;
+};
+
+struct worker {
+	struct loop *loop; /* owned by the caller */
+	struct shared *shared;
+	struct loop_watch *watch;
+	struct loop_timer *deadline;
+	unsigned lost; /* threads whose jobs are late */
+};
+
+/* Unlocks. */
+static void shared_release(struct shared *shared)
+{
+	bool is_last = --shared->references == 0;
+
+	pthread_mutex_unlock(&shared->lock);
+	if (!is_last)
+		return;
+	pthread_cond_destroy(&shared->changed);
+	pthread_mutex_destroy(&shared->lock);
+	fd_close(shared->wake);
+	free(shared);
+}
+
+static void run_next(struct runner *runner)
+{
+	struct shared *shared = runner->shared;
+	struct worker_job *job = shared->queue;
+
+	DL_DELETE(shared->queue, job);
+	job->started_ms = clock_ms();
+	runner->job = job;
+	pthread_mutex_unlock(&shared->lock);
+	job->run(job);
+	pthread_mutex_lock(&shared->lock);
+	runner->job = NULL;
+	if (shared->stopping) {
+		job->free(job);
+		return;
+	}
+	DL_APPEND(shared->finished, job);
+	(void)eventfd_write(shared->wake, 1);
+}
+
+static void *run(void *data)
+{
+	struct runner *runner = data;
+	struct shared *shared = runner->shared;
+
+	pthread_mutex_lock(&shared->lock);
+	while (!shared->stopping && shared->active == runner) {
+		if (shared->queue)
+			run_next(runner);
+		else
+			pthread_cond_wait(&shared->changed, &shared->lock);
+	}
+	shared_release(shared);
+	free(runner);
+	return NULL;
+}
+
+/* Signals are for the loop thread. */
+static int start_thread(struct runner *runner)
+{
+	sigset_t all;
+	sigset_t before;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&runner->thread, NULL, run, runner);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r;
+}
+
+/* Locked. Without a thread the jobs wait, and are tried again with the next one. */
+static void ensure_runner(struct worker *worker)
+{
+	struct shared *shared = worker->shared;
+	struct runner *runner;
+	int r;
+
+	if (shared->active || !shared->queue || worker->lost >= MAX_LOST)
+		return;
+	runner = mem_zero(sizeof(*runner));
+	runner->shared = shared;
+	shared->references++;
+	shared->active = runner;
+	r = start_thread(runner);
+	if (r == 0)
+		return;
+	shared->references--;
+	shared->active = NULL;
+	free(runner);
+	log_error("cannot start a thread", LOG_STR("error", strerror(r)));
+}
+
+/* Locked. When to look whether the job that runs is late. */
+static void watch_deadline(struct worker *worker)
+{
+	struct runner *active = worker->shared->active;
+	const struct worker_job *job = worker->shared->queue;
+	int64_t left;
+
+	if (active && active->job)
+		job = active->job;
+	if (!active || !job) {
+		loop_timer_cancel(worker->deadline);
+		return;
+	}
+	left = job->timeout_ms;
+	if (active && active->job)
+		left += job->started_ms - clock_ms();
+	loop_timer_set(worker->deadline, left > 0 ? left : 1);
+}
+
+/* Locked. The job that has run for too long, whose thread is given up; NULL: none. */
+static struct worker_job *give_up(struct worker *worker)
+{
+	struct runner *active = worker->shared->active;
+	struct worker_job *job = active ? active->job : NULL;
+
+	if (!job || clock_ms() - job->started_ms < job->timeout_ms)
+		return NULL;
+	job->is_late = true;
+	worker->lost++;
+	pthread_detach(active->thread);
+	worker->shared->active = NULL;
+	return job;
+}
+
+static void on_deadline(void *data)
+{
+	struct worker *worker = data;
+	struct worker_job *late;
+
+	pthread_mutex_lock(&worker->shared->lock);
+	late = give_up(worker);
+	ensure_runner(worker);
+	watch_deadline(worker);
+	pthread_mutex_unlock(&worker->shared->lock);
+	if (!late)
+		return;
+	if (worker->lost == MAX_LOST)
+		log_error("no more work that can block is done",
+			  LOG_INT("stuck_count", worker->lost));
+	if (late->late)
+		late->late(late);
+}
+
+static void on_finished(void *data)
+{
+	struct worker *worker = data;
+	struct worker_job *finished;
+	struct worker_job *job;
+	struct worker_job *next;
+	eventfd_t count;
+
+	(void)eventfd_read(worker->shared->wake, &count);
+	pthread_mutex_lock(&worker->shared->lock);
+	finished = worker->shared->finished;
+	worker->shared->finished = NULL;
+	DL_FOREACH(finished, job) {
+		if (job->is_late)
+			worker->lost--;
+	}
+	ensure_runner(worker);
+	watch_deadline(worker);
+	pthread_mutex_unlock(&worker->shared->lock);
+	DL_FOREACH_SAFE(finished, job, next) {
+		job->done(job);
+		job->free(job);
+	}
+}
+
+struct worker *worker_new(struct loop *loop)
+{
+	struct worker *worker = mem_zero(sizeof(*worker));
+	struct shared *shared = mem_zero(sizeof(*shared));
+
+	pthread_mutex_init(&shared->lock, NULL);
+	pthread_cond_init(&shared->changed, NULL);
+	shared->references = 1;
+	shared->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (shared->wake < 0)
+		log_error("results of work that can block will not be seen",
+			  LOG_STR("error", strerror(errno)));
+	worker->loop = loop;
+	worker->shared = shared;
+	worker->deadline = loop_timer_new(loop, on_deadline, worker);
+	if (shared->wake >= 0)
+		worker->watch = loop_watch_new(loop, shared->wake, on_finished, worker);
+	return worker;
+}
+
+static void free_jobs(struct worker_job *jobs)
+{
+	struct worker_job *job;
+	struct worker_job *next;
+
+	DL_FOREACH_SAFE(jobs, job, next) {
+		job->free(job);
+	}
+}
+
+struct worker *worker_free(struct worker *worker)
+{
+	struct shared *shared;
+	struct runner *active;
+	pthread_t idle;
+	bool is_idle = false;
+
+	if (!worker)
+		return NULL;
+	loop_watch_free(worker->watch);
+	loop_timer_free(worker->deadline);
+	shared = worker->shared;
+	free(worker);
+
+	pthread_mutex_lock(&shared->lock);
+	shared->stopping = true;
+	free_jobs(shared->queue);
+	free_jobs(shared->finished);
+	active = shared->active;
+	if (active) {
+		idle = active->thread;
+		is_idle = !active->job;
+		if (!is_idle)
+			pthread_detach(active->thread);
+	}
+	pthread_cond_broadcast(&shared->changed);
+	shared_release(shared);
+	if (is_idle)
+		pthread_join(idle, NULL);
+	return NULL;
+}
+
+void worker_submit(struct worker *worker, struct worker_job *job)
+{
+	struct shared *shared = worker->shared;
+
+	pthread_mutex_lock(&shared->lock);
+	DL_APPEND(shared->queue, job);
+	ensure_runner(worker);
+	if (!loop_timer_is_set(worker->deadline))
+		watch_deadline(worker);
+	pthread_cond_signal(&shared->changed);
+	pthread_mutex_unlock(&shared->lock);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KUDEV_BASE_WORKER_H
+#define KUDEV_BASE_WORKER_H
+
+/*
+ * Work that can block, such as opening a device, on a thread of its own: one job after
+ * the other. A job that takes longer than it may is left alone with its thread, and a new
+ * thread goes on with the next one, so that a device that hangs holds up nothing else.
+ * The thread is started with the first job and sleeps when there is none.
+ *
+ * Thread: all functions are for the loop thread; run() runs on the worker's, and touches
+ * nothing but its job and what is const.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+
+struct worker;
+
+/* Embedded in what the work needs: copies, since it may outlive everything else. */
+struct worker_job {
+	void (*run)(struct worker_job *job);
+	/*
+	 * The time is over and the job still runs: run() may be writing. NULL is fine.
+	 * done() is called as well, if it ever ends.
+	 */
+	void (*late)(struct worker_job *job);
+	/* It has ended. */
+	void (*done)(struct worker_job *job);
+	/* After done(), or alone if the worker is freed first; then on any thread. */
+	void (*free)(struct worker_job *job);
+	unsigned timeout_ms;
+
+	/* The worker's. */
+	int64_t started_ms;
+	bool is_late;
+	struct worker_job *prev, *next;
+};
+
+struct worker *worker_new(struct loop *loop);
+
+/* Jobs that have not begun are dropped; one that runs is left to itself. */
+struct worker *worker_free(struct worker *worker);
+
+/* Takes the job over. */
+void worker_submit(struct worker *worker, struct worker_job *job);
+
+#endif
