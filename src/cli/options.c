@@ -52,6 +52,7 @@ enum option_id {
 	OPTION_DOMAIN,
 	OPTION_PLUGIN_DIRECTORY,
 	OPTION_LISTEN,
+	OPTION_EVENTS,
 	OPTION_LOG_LEVEL,
 	OPTION_LOG_FORMAT,
 	OPTION_ROOT,
@@ -80,6 +81,7 @@ static const struct option_help {
 	{"root", OPTION_ROOT, IN_ALL, "DIR", "look for devices and sysfs below DIR"},
 	{"lenient", OPTION_LENIENT, IN_ALL, NULL,
 	 "only warn of what generic-device-plugin ignores"},
+	{"events", OPTION_EVENTS, IN_ALL, "KIND", "auto, udev, kernel or inotify"},
 	{"log-level", OPTION_LOG_LEVEL, IN_RUN | IN_TRY, "LEVEL",
 	 "debug, info, warn or error"},
 	{"log-format", OPTION_LOG_FORMAT, IN_RUN | IN_TRY, "FORMAT", "json or text"},
@@ -191,6 +193,9 @@ static bool take_option(struct options *options, enum option_id id, const char *
 		break;
 	case OPTION_LISTEN:
 		settings->listen = argument;
+		break;
+	case OPTION_EVENTS:
+		settings->events = argument;
 		break;
 	case OPTION_LOG_LEVEL:
 		settings->log_level = argument;

@@ -20,6 +20,33 @@ const char *const config_preferred_names[] = {
 	NULL,
 };
 
+const char *const config_identity_names[] = {
+	[CONFIG_IDENTITY_AUTO] = "auto",
+	[CONFIG_IDENTITY_SERIAL] = "serial",
+	[CONFIG_IDENTITY_PORT] = "port",
+	[CONFIG_IDENTITY_PATH] = "path",
+	NULL,
+};
+
+const char *const config_together_names[] = {
+	[CONFIG_TOGETHER_NONE] = "none",
+	[CONFIG_TOGETHER_PARENT] = "parent",
+	NULL,
+};
+
+const char *const config_events_names[] = {
+	[CONFIG_EVENTS_AUTO] = "auto",
+	[CONFIG_EVENTS_UDEV] = "udev",
+	[CONFIG_EVENTS_KERNEL] = "kernel",
+	[CONFIG_EVENTS_INOTIFY] = "inotify",
+	NULL,
+};
+
+bool config_health_is_wanted(const struct config_health *health)
+{
+	return health->open || health->check_count > 0;
+}
+
 static void clear_group(struct config_group *group)
 {
 	for (size_t i = 0; i < group->path_count; i++) {
@@ -51,12 +78,55 @@ static void free_mounts(struct config_mount *mounts, size_t count)
 	free(mounts);
 }
 
+static void free_conditions(struct config_condition *conditions, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(conditions[i].key);
+		strings_clear(&conditions[i].globs);
+	}
+	free(conditions);
+}
+
+static void free_matches(struct config_match *matches, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct config_match *match = &matches[i];
+
+		strings_clear(&match->subsystem);
+		strings_clear(&match->kernel);
+		strings_clear(&match->driver);
+		strings_clear(&match->tags);
+		free_conditions(match->properties, match->property_count);
+		free_conditions(match->attributes, match->attribute_count);
+		strings_clear(&match->usb_vendor);
+		strings_clear(&match->usb_product);
+		strings_clear(&match->usb_serial);
+		free_matches(match->not, match->not_count);
+	}
+	free(matches);
+}
+
+static void free_checks(struct config_check *checks, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(checks[i].attribute);
+		strings_clear(&checks[i].equals);
+		strings_clear(&checks[i].not_equals);
+		if (checks[i].regex)
+			regfree(checks[i].regex);
+		free(checks[i].regex);
+	}
+	free(checks);
+}
+
 static void clear_class(struct config_class *class)
 {
 	for (size_t i = 0; i < class->group_count; i++)
 		clear_group(&class->groups[i]);
 	free(class->groups);
 	free(class->simulate.directory);
+	free_matches(class->matches, class->match_count);
+	free_checks(class->health.checks, class->health.check_count);
 	template_free(class->mount_path);
 	free(class->permissions);
 	free_pairs(class->env, class->env_count);

@@ -10,11 +10,13 @@
  * touched here. Thread: any; immutable after config_load().
  */
 
+#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/log.h"
+#include "base/strings.h"
 #include "base/template.h"
 #include "base/util.h"
 
@@ -64,6 +66,7 @@ extern const char *const config_variables[CONFIG_VARIABLE_MAX + 1];
 enum config_source {
 	CONFIG_SOURCE_GROUPS, /* also "paths", its shorthand */
 	CONFIG_SOURCE_SIMULATE,
+	CONFIG_SOURCE_MATCH,
 };
 
 /* How the IDs that the kubelet sees are made. */
@@ -78,6 +81,27 @@ enum config_preferred {
 	CONFIG_PREFERRED_NUMA,
 	CONFIG_PREFERRED_PACKED,
 	CONFIG_PREFERRED_SPREAD,
+};
+
+/* What makes a device the same one after a re-plug; AUTO depends on its subsystem. */
+enum config_identity {
+	CONFIG_IDENTITY_AUTO,
+	CONFIG_IDENTITY_SERIAL, /* its serial number, or its port if it has none */
+	CONFIG_IDENTITY_PORT,	/* where it is plugged in, or its path if nowhere */
+	CONFIG_IDENTITY_PATH,	/* the kernel's name for it */
+};
+
+enum config_together {
+	CONFIG_TOGETHER_NONE,
+	CONFIG_TOGETHER_PARENT, /* the nodes of one physical device are one unit */
+};
+
+/* What tells of changes; see source/monitor.h. */
+enum config_events {
+	CONFIG_EVENTS_AUTO,
+	CONFIG_EVENTS_UDEV,
+	CONFIG_EVENTS_KERNEL,
+	CONFIG_EVENTS_INOTIFY,
 };
 
 enum config_path_type {
@@ -112,6 +136,55 @@ struct config_group {
 	unsigned count; /* copies of each unit; at least 1 */
 };
 
+/* The value under key must match one of the globs. */
+struct config_condition {
+	char *key;
+	struct strings globs;
+};
+
+/* All that is given must hold; empty lists hold always. */
+struct config_match {
+	struct strings subsystem;
+	struct strings kernel; /* the kernel's name of the device */
+	struct strings driver;
+	struct strings tags;
+	struct config_condition *properties; /* of udev's database */
+	size_t property_count;
+	struct config_condition *attributes; /* of sysfs */
+	size_t attribute_count;
+	struct strings usb_vendor; /* of the USB device that it belongs to; lower case */
+	struct strings usb_product;
+	struct strings usb_serial;
+	struct config_match * not ; /* none of these may hold */
+	size_t not_count;
+};
+
+/* A bound that may be absent. */
+struct config_bound {
+	bool is_set;
+	double value;
+};
+
+/* What a sysfs attribute must be; all that is given must hold. */
+struct config_check {
+	char *attribute;
+	struct strings equals;	   /* one of them; empty: any */
+	struct strings not_equals; /* none of them */
+	struct config_bound min;
+	struct config_bound max;
+	regex_t *regex; /* NULL: none */
+};
+
+struct config_health {
+	bool open; /* open(2) of each node must succeed */
+	struct config_check *checks;
+	size_t check_count;
+	unsigned interval_ms;
+	unsigned timeout_ms;
+	unsigned failure_threshold; /* in a row that make it unhealthy */
+	unsigned success_threshold; /* in a row that make it healthy again */
+};
+
 struct config_simulate {
 	unsigned count;
 	unsigned numa_nodes; /* 0: no topology */
@@ -139,8 +212,14 @@ struct config_class {
 	struct config_group *groups; /* CONFIG_SOURCE_GROUPS */
 	size_t group_count;
 	struct config_simulate simulate; /* CONFIG_SOURCE_SIMULATE */
-	struct template *mount_path; /* of simulated devices; NULL: /dev/<class><index> */
-	char *permissions;	     /* of simulated devices */
+	struct config_match *matches;	 /* CONFIG_SOURCE_MATCH: alternatives */
+	size_t match_count;
+	enum config_together together;
+	enum config_identity identity;
+	/* Of simulated (NULL: /dev/<class><index>) and matched devices (NULL: as here). */
+	struct template *mount_path;
+	char *permissions;
+	struct config_health health;
 
 	unsigned share;	   /* containers that may hold one device at once; at least 1 */
 	bool shares_nodes; /* other classes may claim the same nodes */
@@ -165,6 +244,7 @@ struct config {
 	char *listen; /* "none": off */
 	enum log_level log_level;
 	enum log_format log_format;
+	enum config_events events;
 	char *root; /* devices and sysfs are looked up below it; "" for the real root */
 	char *node_name; /* {node}; "" if unknown */
 	struct config_class *classes;
@@ -177,7 +257,13 @@ struct config *config_free(struct config *config);
 void config_drop_classes(struct config *config);
 KUDEV_DEFINE_CLEANUP(struct config *, config_free)
 
-/* The words that the configuration uses for the policies, in their order, and NULL. */
+/* The words that the configuration uses for these enums, in their order, and NULL. */
 extern const char *const config_preferred_names[];
+extern const char *const config_identity_names[];
+extern const char *const config_together_names[];
+extern const char *const config_events_names[];
+
+/* Whether devices of the class are looked at now and then. */
+bool config_health_is_wanted(const struct config_health *health);
 
 #endif

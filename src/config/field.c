@@ -205,6 +205,69 @@ static void read_list(struct document *document, const yaml_node_t *node,
 			   item);
 }
 
+/* A key of the user's own, and what it leads to; key_slot is the item's beginning. */
+static void read_entry(struct document *document, const yaml_node_t *key,
+		       const yaml_node_t *value, const struct field *field,
+		       char **key_slot)
+{
+	KUDEV_AUTO_ERROR struct error err = {0};
+	struct field item = *field->item;
+
+	if (!document_visit(document, key))
+		return;
+	if (key->type != YAML_SCALAR_NODE) {
+		document_error(document, key, "%s: a key must be a text", field->key);
+		return;
+	}
+	if (field->check(node_text(key), &err) < 0) {
+		document_error(document, key, "%s: %s", field->key, error_message(&err));
+		return;
+	}
+	*key_slot = mem_string(node_text(key));
+	item.key = *key_slot;
+	field_read(document, value, &item, key_slot);
+}
+
+static void check_key_is_first(struct document *document, const yaml_node_t *mapping,
+			       const yaml_node_t *key)
+{
+	const yaml_node_t *first = document_key(document, mapping, node_text(key));
+
+	if (first && first != key)
+		document_error(document, key, "duplicate key \"%s\", first at %u:%u",
+			       node_text(key), node_line(first), node_column(first));
+}
+
+static void read_map(struct document *document, const yaml_node_t *node,
+		     const struct field *field, void *target)
+{
+	const yaml_node_pair_t *pairs;
+	size_t count;
+	char *item;
+
+	if (!field_expect(document, node, field, YAML_MAPPING_NODE))
+		return;
+	pairs = node->data.mapping.pairs.start;
+	count = (size_t)(node->data.mapping.pairs.top - pairs);
+	if (count > field->max) {
+		document_error(document, node, "%s: has %zu keys, %u at most are allowed",
+			       field->key, count, field->max);
+		return;
+	}
+	if (count == 0)
+		return;
+	item = field_extend(field, target, count);
+	for (size_t i = 0; i < count; i++, item += field->item_size) {
+		const yaml_node_t *key = document_node(document, pairs[i].key);
+		char **slot = (char **)(void *)item;
+
+		read_entry(document, key, document_node(document, pairs[i].value), field,
+			   slot);
+		if (*slot)
+			check_key_is_first(document, node, key);
+	}
+}
+
 static void read_reserved(struct document *document, const yaml_node_t *node,
 			  const struct field *field, void *target)
 {
@@ -249,6 +312,12 @@ const struct field_type field_list = {
 	.wants = "a list",
 	.schema = "array",
 	.read = read_list,
+};
+
+const struct field_type field_map = {
+	.wants = "a mapping",
+	.schema = "object",
+	.read = read_map,
 };
 
 const struct field_type field_reserved = {

@@ -60,7 +60,10 @@ struct field {
 	void (*finish)(struct document *document, const yaml_node_t *mapping,
 		       const struct field *field, void *target);
 
-	/* Of a list: what an item is, and where the array's length goes. */
+	/*
+	 * Of a list or map: what an item is, and where the array's length goes. An item
+	 * of a map begins with its key, a char *.
+	 */
 	const struct field *item;
 	size_t item_size;
 	size_t count_offset;
@@ -72,6 +75,7 @@ extern const struct field_type field_string;   /* char *; passes field->check */
 extern const struct field_type field_choice;   /* an enum */
 extern const struct field_type field_mapping;  /* a struct in place */
 extern const struct field_type field_list;     /* an array of structs */
+extern const struct field_type field_map;      /* an array; keys pass field->check */
 extern const struct field_type field_reserved; /* known, but not to this version */
 
 /* Gives every field that has one its fallback. */

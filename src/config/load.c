@@ -41,6 +41,8 @@ static const struct setting {
 	 false},
 	{"--listen", "KUDEV_LISTEN", offsetof(struct settings, listen), native_fields,
 	 "listen", true},
+	{"--events", "KUDEV_EVENTS", offsetof(struct settings, events), native_fields,
+	 "events", false},
 	{"--log-level", "KUDEV_LOG_LEVEL", offsetof(struct settings, log_level),
 	 native_fields, "logLevel", false},
 	{"--log-format", "KUDEV_LOG_FORMAT", offsetof(struct settings, log_format),
@@ -393,6 +395,21 @@ static struct load load_begin(const struct settings *flags,
 	return load;
 }
 
+/* libudev knows no other root than /. */
+static void check_root(const struct config *config, struct diagnostics *diagnostics)
+{
+	for (size_t i = 0; *config->root && i < config->class_count; i++) {
+		const struct config_class *class = &config->classes[i];
+
+		if (class->source == CONFIG_SOURCE_MATCH)
+			diagnostics_add(
+				diagnostics, DIAGNOSTIC_ERROR, class->file, class->line,
+				class->column,
+				"match asks udev, which looks below / alone; it does "
+				"not go with --root");
+	}
+}
+
 static void move_simulated(struct config *config, const char *directory)
 {
 	for (size_t i = 0; i < config->class_count; i++) {
@@ -412,6 +429,7 @@ static int load_end(struct load *load, const char *node_name, struct config **re
 	apply_layer(load, load->flags, true);
 	read_devices(load);
 	classes_finish(config, load->diagnostics);
+	check_root(config, load->diagnostics);
 	if (load->flags->simulate_directory)
 		move_simulated(config, load->flags->simulate_directory);
 	config->node_name = mem_string(node_name ? node_name : "");

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/native.h"
 #include "config/config.h"
+#include "config/health.h"
+#include "config/match.h"
 #include "config/names.h"
 #include "config/pattern.h"
 #include "config/rules.h"
 #include "config/value.h"
 
 #define COUNT_MAX 1000
+#define MATCHES_MAX 250
 #define LIMIT_MAX 1000000
 #define SIMULATE_COUNT_MAX 100000
 #define NUMA_NODES_MAX 64
@@ -83,75 +86,6 @@ static const struct field_type type_shorthand = {
 	.wants = "the path of a device, or a glob",
 	.schema = "string",
 	.read = read_shorthand,
-};
-
-static void read_pair(struct document *document, const yaml_node_t *key,
-		      const yaml_node_t *value, const struct field *field,
-		      struct config_pair *pair)
-{
-	KUDEV_AUTO_ERROR struct error err = {0};
-	struct field item = *field->item;
-
-	if (!document_visit(document, key))
-		return;
-	if (key->type != YAML_SCALAR_NODE) {
-		document_error(document, key, "%s: a key must be a text", field->key);
-		return;
-	}
-	if (field->check(node_text(key), &err) < 0) {
-		document_error(document, key, "%s: %s", field->key, error_message(&err));
-		return;
-	}
-	pair->key = mem_string(node_text(key));
-	item.key = pair->key;
-	field_read(document, value, &item, pair);
-}
-
-static void check_pair_is_first(struct document *document, const yaml_node_t *mapping,
-				const yaml_node_t *key)
-{
-	const yaml_node_t *first = document_key(document, mapping, node_text(key));
-
-	if (first && first != key)
-		document_error(document, key, "duplicate key \"%s\", first at %u:%u",
-			       node_text(key), node_line(first), node_column(first));
-}
-
-/* A mapping of the user's own keys, which pass field->check, to field->item. */
-static void read_pairs(struct document *document, const yaml_node_t *node,
-		       const struct field *field, void *target)
-{
-	struct config_pair **slot = field_slot(field, target);
-	size_t *count = (size_t *)(void *)((char *)target + field->count_offset);
-	const yaml_node_pair_t *first;
-	size_t total;
-
-	if (!field_expect(document, node, field, YAML_MAPPING_NODE))
-		return;
-	first = node->data.mapping.pairs.start;
-	total = (size_t)(node->data.mapping.pairs.top - first);
-	if (total > field->max) {
-		document_error(document, node, "%s: has %zu keys, %u at most are allowed",
-			       field->key, total, field->max);
-		return;
-	}
-
-	*slot = mem_zero(total * sizeof(**slot));
-	*count = total;
-	for (size_t i = 0; i < total; i++) {
-		const yaml_node_t *key = document_node(document, first[i].key);
-
-		read_pair(document, key, document_node(document, first[i].value), field,
-			  &(*slot)[i]);
-		if ((*slot)[i].key)
-			check_pair_is_first(document, node, key);
-	}
-}
-
-static const struct field_type type_pairs = {
-	.wants = "a mapping",
-	.schema = "object",
-	.read = read_pairs,
 };
 
 /* The tables. */
@@ -397,6 +331,34 @@ static const struct field class_fields[] = {
 		.count_offset = offsetof(struct config_class, group_count),
 	},
 	{
+		.key = "match",
+		.help = "Conditions; every device node that meets them is one device.",
+		.type = &field_list,
+		.flags = FIELD_SOURCE,
+		.min = 1,
+		.max = MATCHES_MAX,
+		.item = &match_item,
+		.item_size = sizeof(struct config_match),
+		.offset = offsetof(struct config_class, matches),
+		.count_offset = offsetof(struct config_class, match_count),
+	},
+	{
+		.key = "together",
+		.help = "parent: all matching nodes of one physical device are one device.",
+		.type = &field_choice,
+		.choices = config_together_names,
+		.fallback = "none",
+		.offset = offsetof(struct config_class, together),
+	},
+	{
+		.key = "identity",
+		.help = "What makes a device the same one after it was re-plugged.",
+		.type = &field_choice,
+		.choices = config_identity_names,
+		.fallback = "auto",
+		.offset = offsetof(struct config_class, identity),
+	},
+	{
 		.key = "simulate",
 		.help = "Made-up devices, for trying things out.",
 		.type = &field_mapping,
@@ -407,12 +369,6 @@ static const struct field class_fields[] = {
 	{
 		.key = "v4l2loopback",
 		.help = "Virtual cameras that kudev makes and owns.",
-		.type = &field_reserved,
-		.flags = FIELD_SOURCE,
-	},
-	{
-		.key = "match",
-		.help = "Devices that udev knows by these conditions.",
 		.type = &field_reserved,
 		.flags = FIELD_SOURCE,
 	},
@@ -442,20 +398,22 @@ static const struct field class_fields[] = {
 	{
 		.key = "env",
 		.help = "Environment variables for the container; values are templates.",
-		.type = &type_pairs,
+		.type = &field_map,
 		.max = PAIRS_MAX,
 		.check = env_name_check,
 		.item = &pair_item,
+		.item_size = sizeof(struct config_pair),
 		.offset = offsetof(struct config_class, env),
 		.count_offset = offsetof(struct config_class, env_count),
 	},
 	{
 		.key = "annotations",
 		.help = "Annotations for the container runtime; values are templates.",
-		.type = &type_pairs,
+		.type = &field_map,
 		.max = PAIRS_MAX,
 		.check = annotation_key_check,
 		.item = &pair_item,
+		.item_size = sizeof(struct config_pair),
 		.offset = offsetof(struct config_class, annotations),
 		.count_offset = offsetof(struct config_class, annotation_count),
 	},
@@ -478,14 +436,12 @@ static const struct field class_fields[] = {
 		.offset = offsetof(struct config_class, preferred),
 	},
 	{
-		.key = "identity",
-		.help = "What makes a device the same one after it was re-plugged.",
-		.type = &field_reserved,
-	},
-	{
 		.key = "health",
-		.help = "When a device is healthy.",
-		.type = &field_reserved,
+		.help = "Checks that a device must pass to be healthy.",
+		.type = &field_mapping,
+		.fields = health_fields,
+		.finish = health_finish,
+		.offset = offsetof(struct config_class, health),
 	},
 	{
 		.key = "cdi",
@@ -524,6 +480,14 @@ const struct field native_fields[] = {
 		.type = &value_listen,
 		.fallback = CONFIG_LISTEN,
 		.offset = offsetof(struct config, listen),
+	},
+	{
+		.key = "events",
+		.help = "What tells of plugged and unplugged devices.",
+		.type = &field_choice,
+		.choices = config_events_names,
+		.fallback = "auto",
+		.offset = offsetof(struct config, events),
 	},
 	{
 		.key = "logLevel",

@@ -196,6 +196,24 @@ static int check_pattern(const char *text, unsigned flags, struct error *err)
 	return r;
 }
 
+int glob_check(const char *text, struct error *err)
+{
+	return check_pattern(text, PATTERN_DOUBLE_STAR, err);
+}
+
+int attribute_check(const char *name, struct error *err)
+{
+	KUDEV_AUTO_FREE char *absolute = mem_printf("/%s", name);
+
+	if (name[0] == '\0' || name[0] == '/' || strstr(name, ".."))
+		return refuse(
+			name,
+			"is no attribute: give its name below the device's directory "
+			"in /sys, such as power/control",
+			err);
+	return path_check(absolute, err);
+}
+
 int pattern_parse(const char *text, unsigned flags, char **ret, struct error *err)
 {
 	KUDEV_AUTO_FREE char *clean = NULL;

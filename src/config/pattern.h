@@ -23,11 +23,20 @@ enum pattern_flag {
  */
 int pattern_parse(const char *text, unsigned flags, char **ret, struct error *err);
 
+/* Checks a glob that is no path: the same grammar, but ** is the same as *. */
+int glob_check(const char *text, struct error *err);
+
 /*
  * Checks a path that is no glob: absolute, without ".." and control characters, not
  * longer than the kernel takes.
  */
 int path_check(const char *path, struct error *err);
+
+/*
+ * Checks the name of a sysfs attribute: relative to the device's directory, and staying
+ * below it. "power/runtime_status" is one.
+ */
+int attribute_check(const char *name, struct error *err);
 
 /*
  * An absolute path without "//", ".", ".." and a trailing slash, as Go's path.Clean makes

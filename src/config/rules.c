@@ -136,6 +136,13 @@ static void check_mounts(struct document *document, const yaml_node_t *list,
 	}
 }
 
+static bool is_directory(const struct template *mount_path)
+{
+	const char *text = template_text(mount_path);
+
+	return text[strlen(text) - 1] == '/';
+}
+
 /* A class's mountPath and permissions hold for each of its paths. */
 static void spread_to_paths(struct config_class *class)
 {
@@ -186,6 +193,30 @@ static void check_list_size(struct document *document, const yaml_node_t *mappin
 		class->simulate.count, class->share);
 }
 
+/* What only a class with a certain source can have. */
+static void check_match_keys(struct document *document, const yaml_node_t *mapping,
+			     const struct config_class *class)
+{
+	static const char *const keys[] = {"identity", "together"};
+	bool is_match = document_key(document, mapping, "match") != NULL;
+	const yaml_node_t *mount_path = document_key(document, mapping, "mountPath");
+
+	for (size_t i = 0; !is_match && i < KUDEV_ARRAY_SIZE(keys); i++) {
+		const yaml_node_t *key = document_key(document, mapping, keys[i]);
+
+		if (key)
+			document_error(document, key,
+				       "%s: is for classes with match; the devices of "
+				       "this one are known by their paths",
+				       keys[i]);
+	}
+	if (mount_path && class->mount_path &&
+	    class->together == CONFIG_TOGETHER_PARENT && !is_directory(class->mount_path))
+		document_error(document, mount_path,
+			       "mountPath: several nodes are handed out together; name a "
+			       "directory, with a / at the end");
+}
+
 void class_finish(struct document *document, const yaml_node_t *mapping,
 		  const struct field *field, void *target)
 {
@@ -199,6 +230,9 @@ void class_finish(struct document *document, const yaml_node_t *mapping,
 		class->source = CONFIG_SOURCE_SIMULATE;
 		check_list_size(document, mapping, class);
 	}
+	if (document_key(document, mapping, "match"))
+		class->source = CONFIG_SOURCE_MATCH;
+	check_match_keys(document, mapping, class);
 	if (mount_path && document_key(document, mapping, "groups"))
 		document_error(document, mount_path,
 			       "mountPath: belongs to each path of the groups");

@@ -14,6 +14,7 @@
 #define PORT_MAX 65535
 #define PORT_DIGITS 5
 #define USB_ID_DIGITS 4
+#define DURATION_DIGITS 9 /* times an hour it still fits */
 #define UNIX_PREFIX "unix:"
 #define UNIX_PATH_MAX 107 /* sun_path without its NUL */
 
@@ -222,6 +223,50 @@ static int parse_usb_id(const struct field *field, const char *text, void *targe
 	return 0;
 }
 
+/* A number with its unit: without one nobody could tell 30 seconds from 30 minutes. */
+static int parse_duration(const struct field *field, const char *text, void *target,
+			  struct error *err)
+{
+	static const struct {
+		const char *unit;
+		unsigned ms;
+	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+	size_t length = strspn(text, "0123456789");
+
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(units); i++) {
+		unsigned long value;
+
+		if (length == 0 || length > DURATION_DIGITS ||
+		    strcmp(text + length, units[i].unit) != 0)
+			continue;
+		value = strtoul(text, NULL, 10) * units[i].ms;
+		if (value < field->min || value > field->max)
+			return error_set(err, ERANGE, "must be %ums to %us, not %s",
+					 field->min, field->max / 1000, text);
+		*(unsigned *)field_slot(field, target) = (unsigned)value;
+		return 0;
+	}
+	return refuse(text,
+		      "is no time: write a whole number and ms, s, m or h, as in 30s",
+		      err);
+}
+
+static int parse_bound(const struct field *field, const char *text, void *target,
+		       struct error *err)
+{
+	struct config_bound *bound = field_slot(field, target);
+	char *end;
+	double value;
+
+	errno = 0;
+	value = strtod(text, &end);
+	if (text[strspn(text, "+-.0123456789eE")] != '\0' || end == text ||
+	    *end != '\0' || errno != 0)
+		return refuse(text, "is no number", err);
+	*bound = (struct config_bound){.is_set = true, .value = value};
+	return 0;
+}
+
 int permissions_check(const char *text, struct error *err)
 {
 	for (const char *c = text; *c; c++)
@@ -279,6 +324,19 @@ const struct field_type value_log_format = {
 	.wants = "json or text",
 	.schema = "string",
 	.parse = parse_log_format,
+};
+
+const struct field_type value_duration = {
+	.wants = "a time such as 30s",
+	.schema = "string",
+	.parse = parse_duration,
+};
+
+const struct field_type value_bound = {
+	.wants = "a number",
+	.schema = "number",
+	.unquoted = true,
+	.parse = parse_bound,
 };
 
 const struct field_type value_usb_id = {

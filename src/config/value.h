@@ -19,6 +19,8 @@ extern const struct field_type value_root;	       /* char *; cleaned, "" for / *
 extern const struct field_type value_listen;	       /* char *; "none" for "" */
 extern const struct field_type value_log_level;	       /* enum log_level */
 extern const struct field_type value_log_format;       /* enum log_format */
+extern const struct field_type value_duration;	       /* unsigned; milliseconds */
+extern const struct field_type value_bound;	       /* struct config_bound */
 extern const struct field_type value_usb_id;	       /* uint16_t; hexadecimal */
 
 /* The choices of the two that log.h parses; they end with NULL. */

@@ -165,7 +165,7 @@ static void a_class_has_one_source(void **state)
 {
 	static const struct parse_case tests[] = {
 		{BARE,
-		 "t:2:3: the class has no devices: give paths, groups or simulate\n"},
+		 "t:2:3: the class has no devices: give paths, groups, match or simulate\n"},
 		{BARE "  paths: [/dev/a]\n  simulate: {count: 1}\n",
 		 "t:4:3: a class has one source, but both \"paths\" (at 3:3) and \"simulate\" "
 		 "(at 4:3) are given\n"},
@@ -173,15 +173,16 @@ static void a_class_has_one_source(void **state)
 		{BARE "  paths: /dev/a\n",
 		 "t:3:10: paths: expected a list, got \"/dev/a\"\n"},
 		{BARE "  groups: []\n", "t:3:11: groups: the list is empty\n"},
-		{BARE "  match: [{subsystem: tty}]\n",
-		 "t:3:10: match: is not supported by this version of kudev\n"},
+		{BARE "  match: [{subsystem: tty}]\n", NULL},
 		{BARE "  v4l2loopback: {count: 8}\n",
 		 "t:3:17: v4l2loopback: is not supported by this version of kudev\n"},
-		{CLASS
-		 "  identity: serial\n  health: {open: true}\n  cdi: {write: true}\n",
-		 "t:4:13: identity: is not supported by this version of kudev\n"
-		 "t:5:11: health: is not supported by this version of kudev\n"
-		 "t:6:8: cdi: is not supported by this version of kudev\n"},
+		{CLASS "  cdi: {write: true}\n",
+		 "t:4:8: cdi: is not supported by this version of kudev\n"},
+		{CLASS "  identity: serial\n  together: parent\n",
+		 "t:4:3: identity: is for classes with match; the devices of this one are "
+		 "known by their paths\n"
+		 "t:5:3: together: is for classes with match; the devices of this one are "
+		 "known by their paths\n"},
 		{"classes:\n- paths: [/dev/a]\n", "t:2:3: the key \"name\" is missing\n"},
 		{"classes:\n- name: a/b\n  paths: [/dev/a]\n",
 		 "t:2:9: name: \"a/b\" is no name: it may hold letters, digits, -, _ and . only\n"},
@@ -487,10 +488,133 @@ static void check_table(const struct field *fields)
 		assert_non_null(fields->type);
 		assert_non_null(fields->help);
 		check_table(fields->fields);
-		if (fields->item)
+		/* A "not" has the conditions of what it is in. */
+		if (fields->item && strcmp(fields->key, "not") != 0)
 			check_table(fields->item->fields);
 	}
 	assert_true(count <= FIELDS_MAX);
+}
+
+/* Each condition alone, as one entry of a class. */
+#define MATCH(conditions) BARE "  match:\n  - " conditions "\n"
+
+static void conditions_are_strict(void **state)
+{
+	static const struct parse_case tests[] = {
+		{MATCH("{subsystem: [tty, video4linux], driver: cdc_*, tags: [systemd]}"),
+		 NULL},
+		{MATCH("{usb: {vendor: 0x10C4, product: ea60, serial: '*'}}"), NULL},
+		{MATCH("{subsystem: tty, not: {kernel: ttyS*}}"), NULL},
+		{MATCH("{subsystem: tty, not: [{kernel: ttyS*}, {driver: x, not: {tags: "
+		       "t}}]}"),
+		 NULL},
+		{MATCH("{properties: {ID_MODEL: [a*, 1]}, attributes: {power/control: on}}"),
+		 NULL},
+		{BARE "  match: []\n", "t:3:10: match: the list is empty\n"},
+		{MATCH("{}"),
+		 "t:4:5: match: an entry without conditions would match every "
+		 "device\n"},
+		{MATCH("{not: {kernel: a}}"),
+		 "t:4:5: match: only \"not\" is given; say as well what it should be, such "
+		 "as the subsystem\n"},
+		{MATCH("{subsystem: tty, not: {}}"),
+		 "t:4:27: not: an entry without conditions would match every device\n"},
+		{MATCH("{subsytem: tty}"),
+		 "t:4:6: unknown key \"subsytem\"; did you mean \"subsystem\"?\n"},
+		{MATCH("{subsystem: }"), "t:4:17: subsystem: has no value\n"},
+		{MATCH("{subsystem: []}"),
+		 "t:4:17: subsystem: a list has 1 to 250 items, not 0\n"},
+		{MATCH("{subsystem: [{a: b}]}"),
+		 "t:4:18: subsystem: expected a glob or a list of them, got a mapping\n"},
+		{MATCH("{kernel: 'tty[S'}"),
+		 "t:4:14: kernel: bad pattern \"tty[S\" at character 6: the set that [ opens is not "
+		 "closed\n"},
+		{MATCH("{kernel: ''}"),
+		 "t:4:14: kernel: is empty: nothing would ever match\n"},
+		{MATCH("{usb: {}}"),
+		 "t:4:11: usb: give at least one of vendor, product and serial\n"},
+		{MATCH("{usb: {vendor: 12345}}"),
+		 "t:4:20: vendor: expected up to four hexadecimal digits, as lsusb prints "
+		 "them, or a glob, got \"12345\"\n"},
+		{MATCH("{usb: {vendor: FTDI}}"),
+		 "t:4:20: vendor: expected up to four hexadecimal digits, as lsusb prints "
+		 "them, or a glob, got \"FTDI\"\n"},
+		{MATCH("{properties: {'A=b': c}}"),
+		 "t:4:19: properties: \"A=b\" is no name of a udev property\n"},
+		{MATCH("{attributes: {../x: c}}"),
+		 "t:4:19: attributes: \"../x\" is no attribute: give its name below the "
+		 "device's directory in /sys, such as power/control\n"},
+		{MATCH("{attributes: {/sys/x: c}}"),
+		 "t:4:19: attributes: \"/sys/x\" is no attribute: give its name below the "
+		 "device's directory in /sys, such as power/control\n"},
+		{BARE
+		 "  match: [{subsystem: tty}]\n  together: parent\n  mountPath: /dev/x\n",
+		 "t:5:3: mountPath: several nodes are handed out together; name a directory, "
+		 "with a / at the end\n"},
+	};
+
+	(void)state;
+	check_parses(tests, KUDEV_ARRAY_SIZE(tests), false);
+}
+
+static void conditions_are_kept_as_sysfs_has_them(void **state)
+{
+	KUDEV_AUTO(config_free)
+	struct config *config = parse_good(
+		MATCH("{usb: {vendor: [0x10C4, 42], product: EA*}, not: {driver: "
+		      "a}}") "  identity: port\n  together: parent\n");
+	const struct config_class *class = &config->classes[0];
+	const struct config_match *match = &class->matches[0];
+
+	(void)state;
+	assert_int_equal(class->source, CONFIG_SOURCE_MATCH);
+	assert_int_equal(class->identity, CONFIG_IDENTITY_PORT);
+	assert_int_equal(class->together, CONFIG_TOGETHER_PARENT);
+	assert_int_equal(match->usb_vendor.count, 2);
+	assert_string_equal(match->usb_vendor.items[0], "10c4");
+	assert_string_equal(match->usb_vendor.items[1], "0042");
+	assert_string_equal(match->usb_product.items[0], "ea*");
+	assert_int_equal(match->not_count, 1);
+	assert_string_equal(match->not [0].driver.items[0], "a");
+}
+
+static void health_is_strict(void **state)
+{
+	static const struct parse_case tests[] = {
+		{CLASS "  health: {open: true}\n", NULL},
+		{CLASS
+		 "  health: {attributes: {a: {equals: [x, y], notEquals: z, min: -2.5, "
+		 "max: 1e3, regex: '^[0-9]+$'}}}\n",
+		 NULL},
+		{CLASS "  health: {}\n",
+		 "t:4:11: health: checks nothing; give open: true or attributes\n"},
+		{CLASS "  health: {open: false}\n",
+		 "t:4:11: health: checks nothing; give open: true or attributes\n"},
+		{CLASS "  health: {open: true, interval: 30}\n",
+		 "t:4:34: interval: \"30\" is no time: write a whole number and ms, s, m or "
+		 "h, as in 30s\n"},
+		{CLASS "  health: {open: true, interval: 1ms}\n",
+		 "t:4:34: interval: must be 100ms to 86400s, not 1ms\n"},
+		{CLASS "  health: {open: true, timeout: 2h}\n",
+		 "t:4:33: timeout: must be 10ms to 60s, not 2h\n"},
+		{CLASS "  health: {open: true, failureThreshold: 0}\n",
+		 "t:4:42: failureThreshold: must be 1 to 100, not 0\n"},
+		{CLASS "  health: {attributes: {a: {}}}\n",
+		 "t:4:28: a: says nothing; give equals, notEquals, min, max or regex\n"},
+		{CLASS "  health: {attributes: {a: online}}\n",
+		 "t:4:28: a: expected a mapping, got \"online\"\n"},
+		{CLASS "  health: {attributes: {a: {min: 3, max: 2}}}\n",
+		 "t:4:29: min: is greater than max\n"},
+		{CLASS "  health: {attributes: {a: {min: '3'}}}\n",
+		 "t:4:34: min: expected a number, got the text \"3\"; remove the quotes\n"},
+		{CLASS "  health: {attributes: {a: {min: nan}}}\n",
+		 "t:4:34: min: \"nan\" is no number\n"},
+		{CLASS "  health: {attributes: {a: {regex: '('}}}\n",
+		 "t:4:36: regex: is no extended regular expression: Unmatched ( or \\(\n"},
+	};
+
+	(void)state;
+	check_parses(tests, KUDEV_ARRAY_SIZE(tests), false);
 }
 
 static void every_key_has_a_type_and_a_line_of_help(void **state)
@@ -514,6 +638,9 @@ int main(void)
 		cmocka_unit_test(paths_are_groups_of_one),
 		cmocka_unit_test(groups_keep_what_their_paths_say),
 		cmocka_unit_test(a_simulated_class_is_complete),
+		cmocka_unit_test(conditions_are_strict),
+		cmocka_unit_test(conditions_are_kept_as_sysfs_has_them),
+		cmocka_unit_test(health_is_strict),
 		cmocka_unit_test(every_key_has_a_type_and_a_line_of_help),
 	};
 

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "config/config.h"
+#include "config/health.h"
+#include "config/pattern.h"
+#include "config/value.h"
+
+#define CHECKS_MAX 50
+#define WORDS_MAX 50
+#define THRESHOLD_MAX 100
+#define INTERVAL_MIN_MS 100
+#define INTERVAL_MAX_MS (24 * 3600 * 1000)
+#define TIMEOUT_MIN_MS 10
+#define TIMEOUT_MAX_MS 60000
+
+static void read_word(struct document *document, const yaml_node_t *node,
+		      const struct field *field, void *target)
+{
+	struct strings *words = field_slot(field, target);
+
+	if (!document_visit(document, node))
+		return;
+	if (node->type == YAML_SCALAR_NODE && !node_is_null(node))
+		strings_add(words, node_text(node));
+	else
+		document_error(document, node, "%s: expected %s", field->key,
+			       field->type->wants);
+}
+
+static void read_words(struct document *document, const yaml_node_t *node,
+		       const struct field *field, void *target)
+{
+	const yaml_node_item_t *items;
+	size_t count;
+
+	if (node->type != YAML_SEQUENCE_NODE) {
+		read_word(document, node, field, target);
+		return;
+	}
+	items = node->data.sequence.items.start;
+	count = (size_t)(node->data.sequence.items.top - items);
+	if (count == 0 || count > WORDS_MAX)
+		document_error(document, node, "%s: a list has 1 to %d items, not %zu",
+			       field->key, WORDS_MAX, count);
+	for (size_t i = 0; i < count && i < WORDS_MAX; i++)
+		read_word(document, document_node(document, items[i]), field, target);
+}
+
+static const struct field_type type_words = {
+	.wants = "a text or a list of them",
+	.schema = "string",
+	.read = read_words,
+};
+
+static int parse_regex(const struct field *field, const char *text, void *target,
+		       struct error *err)
+{
+	regex_t **slot = field_slot(field, target);
+	regex_t *regex = mem_zero(sizeof(*regex));
+	int result = regcomp(regex, text, REG_EXTENDED | REG_NOSUB);
+	char reason[128];
+
+	if (result == 0) {
+		*slot = regex;
+		return 0;
+	}
+	regerror(result, regex, reason, sizeof(reason));
+	free(regex);
+	return error_set(err, EINVAL, "is no extended regular expression: %s", reason);
+}
+
+static const struct field_type type_regex = {
+	.wants = "an extended regular expression",
+	.schema = "string",
+	.parse = parse_regex,
+};
+
+static const struct field check_fields[] = {
+	{
+		.key = "equals",
+		.help = "What the attribute must be, or a list of which one must hold.",
+		.type = &type_words,
+		.offset = offsetof(struct config_check, equals),
+	},
+	{
+		.key = "notEquals",
+		.help = "What the attribute must not be, or a list of that.",
+		.type = &type_words,
+		.offset = offsetof(struct config_check, not_equals),
+	},
+	{
+		.key = "min",
+		.help = "The least number that it may be.",
+		.type = &value_bound,
+		.offset = offsetof(struct config_check, min),
+	},
+	{
+		.key = "max",
+		.help = "The greatest number that it may be.",
+		.type = &value_bound,
+		.offset = offsetof(struct config_check, max),
+	},
+	{
+		.key = "regex",
+		.help = "An extended regular expression that must match a part of it.",
+		.type = &type_regex,
+		.offset = offsetof(struct config_check, regex),
+	},
+	{0},
+};
+
+static void check_finish(struct document *document, const yaml_node_t *mapping,
+			 const struct field *field, void *target)
+{
+	const struct config_check *check = target;
+	const yaml_node_t *min = document_key(document, mapping, "min");
+
+	if (mapping->data.mapping.pairs.start == mapping->data.mapping.pairs.top)
+		document_error(
+			document, mapping,
+			"%s: says nothing; give equals, notEquals, min, max or regex",
+			field->key);
+	if (check->min.is_set && check->max.is_set && check->min.value > check->max.value)
+		document_error(document, min, "min: is greater than max");
+}
+
+static const struct field check_item = {
+	.key = "attribute",
+	.type = &field_mapping,
+	.fields = check_fields,
+	.finish = check_finish,
+};
+
+const struct field health_fields[] = {
+	{
+		.key = "open",
+		.help = "Whether it must be possible to open the device's nodes.",
+		.type = &field_boolean,
+		.fallback = "false",
+		.offset = offsetof(struct config_health, open),
+	},
+	{
+		.key = "attributes",
+		.help = "What attributes in sysfs must be, its own or of the nearest above.",
+		.type = &field_map,
+		.max = CHECKS_MAX,
+		.check = attribute_check,
+		.item = &check_item,
+		.item_size = sizeof(struct config_check),
+		.offset = offsetof(struct config_health, checks),
+		.count_offset = offsetof(struct config_health, check_count),
+	},
+	{
+		.key = "interval",
+		.help = "The time from one check to the next.",
+		.type = &value_duration,
+		.min = INTERVAL_MIN_MS,
+		.max = INTERVAL_MAX_MS,
+		.fallback = "30s",
+		.offset = offsetof(struct config_health, interval_ms),
+	},
+	{
+		.key = "timeout",
+		.help = "After this time a check has failed.",
+		.type = &value_duration,
+		.min = TIMEOUT_MIN_MS,
+		.max = TIMEOUT_MAX_MS,
+		.fallback = "1s",
+		.offset = offsetof(struct config_health, timeout_ms),
+	},
+	{
+		.key = "failureThreshold",
+		.help = "How many failures in a row make it unhealthy.",
+		.type = &field_unsigned,
+		.min = 1,
+		.max = THRESHOLD_MAX,
+		.fallback = "3",
+		.offset = offsetof(struct config_health, failure_threshold),
+	},
+	{
+		.key = "successThreshold",
+		.help = "How many successes in a row make it healthy again.",
+		.type = &field_unsigned,
+		.min = 1,
+		.max = THRESHOLD_MAX,
+		.fallback = "1",
+		.offset = offsetof(struct config_health, success_threshold),
+	},
+	{0},
+};
+
+void health_finish(struct document *document, const yaml_node_t *mapping,
+		   const struct field *field, void *target)
+{
+	const struct config_health *health = target;
+
+	(void)field;
+	if (!config_health_is_wanted(health) &&
+	    !document_key(document, mapping, "attributes"))
+		document_error(document, mapping,
+			       "health: checks nothing; give open: true or attributes");
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "config/config.h"
+#include "config/match.h"
+#include "config/pattern.h"
+
+#define GLOBS_MAX 250
+#define CONDITIONS_MAX 100
+#define USB_ID_DIGITS 4
+
+static struct strings *globs_of(const struct field *field, void *target)
+{
+	return field_slot(field, target);
+}
+
+static int add_glob(const struct field *field, const char *text, void *target,
+		    struct error *err)
+{
+	int r;
+
+	if (text[0] == '\0')
+		return error_set(err, EINVAL, "is empty: nothing would ever match");
+	r = glob_check(text, err);
+	if (r == 0)
+		strings_add(globs_of(field, target), text);
+	return r;
+}
+
+/*
+ * Hexadecimal as lsusb prints it, with or without 0x, or a glob of that; kept in lower
+ * case and, if it is no glob, in four digits, as sysfs has it.
+ */
+static int add_usb_id(const struct field *field, const char *text, void *target,
+		      struct error *err)
+{
+	const char *digits = text;
+	char *glob;
+
+	if (digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X'))
+		digits += 2;
+	if (digits[0] == '\0' ||
+	    digits[strspn(digits, "0123456789abcdefABCDEF*?[]-^")] != '\0' ||
+	    (!strpbrk(digits, "*?[") && strlen(digits) > USB_ID_DIGITS)) {
+		KUDEV_AUTO_FREE char *quoted = text_quote(text);
+
+		return error_set(
+			err, EINVAL,
+			"expected up to four hexadecimal digits, as lsusb prints "
+			"them, or a glob, got %s",
+			quoted);
+	}
+	if (glob_check(digits, err) < 0)
+		return -EINVAL;
+	glob = strpbrk(digits, "*?[")
+		       ? mem_string(digits)
+		       : mem_printf("%0*lx", USB_ID_DIGITS, strtoul(digits, NULL, 16));
+	for (char *c = glob; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	strings_take(globs_of(field, target), glob);
+	return 0;
+}
+
+static void read_glob(struct document *document, const yaml_node_t *node,
+		      const struct field *field, void *target)
+{
+	KUDEV_AUTO_ERROR struct error err = {0};
+
+	if (!document_visit(document, node))
+		return;
+	if (node->type != YAML_SCALAR_NODE || node_is_null(node)) {
+		KUDEV_AUTO_FREE char *got = node_describe(node);
+
+		document_error(document, node, "%s: expected %s, got %s", field->key,
+			       field->type->wants, got);
+	} else if (field->type->parse(field, node_text(node), target, &err) < 0) {
+		document_error(document, node, "%s: %s", field->key, error_message(&err));
+	}
+}
+
+/* One glob, or a list of which any may match. */
+static void read_globs(struct document *document, const yaml_node_t *node,
+		       const struct field *field, void *target)
+{
+	const yaml_node_item_t *items;
+	size_t count;
+
+	if (node->type != YAML_SEQUENCE_NODE) {
+		read_glob(document, node, field, target);
+		return;
+	}
+	items = node->data.sequence.items.start;
+	count = (size_t)(node->data.sequence.items.top - items);
+	if (count == 0 || count > GLOBS_MAX)
+		document_error(document, node, "%s: a list has 1 to %d items, not %zu",
+			       field->key, GLOBS_MAX, count);
+	for (size_t i = 0; i < count && i < GLOBS_MAX; i++)
+		read_glob(document, document_node(document, items[i]), field, target);
+}
+
+static const struct field_type type_globs = {
+	.wants = "a glob or a list of them",
+	.schema = "string",
+	.parse = add_glob,
+	.read = read_globs,
+};
+
+static const struct field_type type_usb_ids = {
+	.wants = "a hexadecimal number, a glob or a list of them",
+	.schema = "string",
+	.parse = add_usb_id,
+	.read = read_globs,
+};
+
+static int property_check(const char *name, struct error *err)
+{
+	KUDEV_AUTO_FREE char *quoted = text_quote(name);
+
+	if (name[0] == '\0' || strpbrk(name, "= \t\n") != NULL)
+		return error_set(err, EINVAL, "%s is no name of a udev property", quoted);
+	return 0;
+}
+
+static const struct field value_item = {
+	.key = "value",
+	.type = &type_globs,
+	.offset = offsetof(struct config_condition, globs),
+};
+
+static const struct field usb_fields[] = {
+	{
+		.key = "vendor",
+		.help = "The vendor ID, hexadecimal.",
+		.type = &type_usb_ids,
+		.offset = offsetof(struct config_match, usb_vendor),
+	},
+	{
+		.key = "product",
+		.help = "The product ID, hexadecimal.",
+		.type = &type_usb_ids,
+		.offset = offsetof(struct config_match, usb_product),
+	},
+	{
+		.key = "serial",
+		.help = "The serial number.",
+		.type = &type_globs,
+		.offset = offsetof(struct config_match, usb_serial),
+	},
+	{0},
+};
+
+static bool is_empty(const struct config_match *match)
+{
+	return match->subsystem.count + match->kernel.count + match->driver.count +
+		       match->tags.count + match->property_count +
+		       match->attribute_count + match->usb_vendor.count +
+		       match->usb_product.count + match->usb_serial.count ==
+	       0;
+}
+
+static void usb_finish(struct document *document, const yaml_node_t *mapping,
+		       const struct field *field, void *target)
+{
+	(void)field;
+	(void)target;
+	if (mapping->data.mapping.pairs.start == mapping->data.mapping.pairs.top)
+		document_error(document, mapping,
+			       "usb: give at least one of vendor, product and serial");
+}
+
+static void match_finish(struct document *document, const yaml_node_t *mapping,
+			 const struct field *field, void *target)
+{
+	const struct config_match *match = target;
+
+	if (mapping->data.mapping.pairs.start == mapping->data.mapping.pairs.top)
+		document_error(document, mapping,
+			       "%s: an entry without conditions would match every device",
+			       field->key);
+	else if (is_empty(match) && match->not_count > 0)
+		document_error(
+			document, mapping,
+			"%s: only \"not\" is given; say as well what it should be, "
+			"such as the subsystem",
+			field->key);
+}
+
+/* One entry or a list of them. */
+static void read_not(struct document *document, const yaml_node_t *node,
+		     const struct field *field, void *target)
+{
+	if (node->type == YAML_SEQUENCE_NODE)
+		field_list.read(document, node, field, target);
+	else
+		field_read(document, node, field->item, field_extend(field, target, 1));
+}
+
+static const struct field_type type_not = {
+	.wants = "a mapping or a list of them",
+	.schema = "object",
+	.read = read_not,
+};
+
+/* Its own conditions can have a "not" again. */
+static const struct field match_fields[9];
+
+static const struct field not_item = {
+	.key = "not",
+	.type = &field_mapping,
+	.fields = match_fields,
+	.finish = match_finish,
+};
+
+static const struct field match_fields[9] = {
+	{
+		.key = "subsystem",
+		.help = "The kernel's subsystem, such as tty.",
+		.type = &type_globs,
+		.offset = offsetof(struct config_match, subsystem),
+	},
+	{
+		.key = "kernel",
+		.help = "The kernel's name of the device, such as ttyUSB*.",
+		.type = &type_globs,
+		.offset = offsetof(struct config_match, kernel),
+	},
+	{
+		.key = "driver",
+		.help = "The driver of the device or of one above it.",
+		.type = &type_globs,
+		.offset = offsetof(struct config_match, driver),
+	},
+	{
+		.key = "tags",
+		.help = "A tag that udev's rules gave it.",
+		.type = &type_globs,
+		.offset = offsetof(struct config_match, tags),
+	},
+	{
+		.key = "properties",
+		.help = "Properties in udev's database, such as ID_MODEL.",
+		.type = &field_map,
+		.max = CONDITIONS_MAX,
+		.check = property_check,
+		.item = &value_item,
+		.item_size = sizeof(struct config_condition),
+		.offset = offsetof(struct config_match, properties),
+		.count_offset = offsetof(struct config_match, property_count),
+	},
+	{
+		.key = "attributes",
+		.help = "Attributes in sysfs, its own or of the nearest device above it.",
+		.type = &field_map,
+		.max = CONDITIONS_MAX,
+		.check = attribute_check,
+		.item = &value_item,
+		.item_size = sizeof(struct config_condition),
+		.offset = offsetof(struct config_match, attributes),
+		.count_offset = offsetof(struct config_match, attribute_count),
+	},
+	{
+		.key = "usb",
+		.help = "The USB device that it belongs to.",
+		.type = &field_mapping,
+		.fields = usb_fields,
+		.finish = usb_finish,
+	},
+	{
+		.key = "not",
+		.help = "Conditions that must not hold.",
+		.type = &type_not,
+		.item = &not_item,
+		.item_size = sizeof(struct config_match),
+		.offset = offsetof(struct config_match, not ),
+		.count_offset = offsetof(struct config_match, not_count),
+	},
+	{0},
+};
+
+const struct field match_item = {
+	.key = "match",
+	.type = &field_mapping,
+	.fields = match_fields,
+	.finish = match_finish,
+};
