@@ -46,6 +46,8 @@ struct unit {
 	struct unit_node *nodes;
 	size_t node_count;
 	int numa_node; /* or LIST_NUMA_UNKNOWN */
+	/* The ID stands for the hardware: its nodes may have other names next time. */
+	bool is_hardware;
 };
 
 /* Zero-initialise it. */

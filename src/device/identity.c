@@ -41,38 +41,57 @@ static char *squat_id(const char *const *paths, size_t path_count, unsigned copy
 }
 
 /*
- * Makes a DNS label of a path: "/dev/snd/pcmC0D0c" is "snd-pcmc0d0c". Returns false if
- * another path could well give the same label.
+ * Makes a DNS label of a text: letters and digits in lower case, dashes for the rest.
+ * Returns false if another text could well give the same label: one of other characters
+ * than separators, of several in a row, or a longer one.
  */
-static bool make_slug(const char *path, char slug[static SLUG_MAX_LENGTH + 1])
+static bool make_slug(const char *text, const char *separators,
+		      char slug[static SLUG_MAX_LENGTH + 1])
 {
 	bool faithful = true;
 	size_t length = 0;
 
-	if (strncmp(path, "/dev/", 5) == 0)
-		path += 4;
-	else
-		faithful = false;
-	for (path++; *path && length < SLUG_MAX_LENGTH; path++) {
-		unsigned char c = (unsigned char)*path;
+	for (; *text && length < SLUG_MAX_LENGTH; text++) {
+		unsigned char c = (unsigned char)*text;
 
 		if (isalnum(c)) {
 			slug[length++] = (char)tolower(c);
 			continue;
 		}
-		if (c != '/')
+		if (!strchr(separators, c))
 			faithful = false;
 		if (length > 0 && slug[length - 1] != '-')
 			slug[length++] = '-';
 		else
 			faithful = false;
 	}
-	if (*path)
+	if (*text)
 		faithful = false;
 	while (length > 0 && slug[length - 1] == '-')
 		length--;
 	slug[length] = '\0';
-	return faithful;
+	return faithful && length > 0;
+}
+
+/* "/dev/snd/pcmC0D0c" is "snd-pcmc0d0c". */
+static bool make_path_slug(const char *path, char slug[static SLUG_MAX_LENGTH + 1])
+{
+	bool is_below_dev = strncmp(path, "/dev/", 5) == 0;
+
+	return make_slug(path + (is_below_dev ? 5 : 1), "/", slug) && is_below_dev;
+}
+
+static char *join_id(const char *slug, const char *hash, unsigned copy, unsigned copies)
+{
+	char short_hash[SHORT_HASH_LENGTH + 2] = "";
+	char suffix[16] = "";
+
+	if (hash)
+		snprintf(short_hash, sizeof(short_hash), "%s%.*s", slug[0] ? "-" : "",
+			 SHORT_HASH_LENGTH, hash);
+	if (copies > 1)
+		snprintf(suffix, sizeof(suffix), "-%u", copy);
+	return mem_printf("%s%s%s", slug, short_hash, suffix);
 }
 
 static char *readable_id(const char *const *paths, size_t path_count, unsigned copy,
@@ -80,18 +99,12 @@ static char *readable_id(const char *const *paths, size_t path_count, unsigned c
 {
 	char hex[SHA1_DIGEST_STRING_LENGTH];
 	char slug[SLUG_MAX_LENGTH + 1];
-	char hash[SHORT_HASH_LENGTH + 2] = "";
-	char suffix[16] = "";
 
-	if (!make_slug(paths[0], slug) || path_count > 1) {
-		/* Separated, so that no two lists of paths hash alike. */
-		hash_paths("", paths, path_count, "\n", hex);
-		snprintf(hash, sizeof(hash), "%s%.*s", slug[0] ? "-" : "",
-			 SHORT_HASH_LENGTH, hex);
-	}
-	if (copies > 1)
-		snprintf(suffix, sizeof(suffix), "-%u", copy);
-	return mem_printf("%s%s%s", slug, hash, suffix);
+	if (make_path_slug(paths[0], slug) && path_count == 1)
+		return join_id(slug, NULL, copy, copies);
+	/* Separated, so that no two lists of paths hash alike. */
+	hash_paths("", paths, path_count, "\n", hex);
+	return join_id(slug, hex, copy, copies);
 }
 
 char *identity_of_paths(enum config_ids ids, const char *const *paths, size_t path_count,
@@ -106,6 +119,17 @@ char *identity_of_paths(enum config_ids ids, const char *const *paths, size_t pa
 		return mem_printf("%s-%u", paths[0], copy);
 	}
 	return readable_id(paths, path_count, copy, copies);
+}
+
+char *identity_of_text(const char *text, unsigned copy, unsigned copies)
+{
+	char hex[SHA1_DIGEST_STRING_LENGTH];
+	char slug[SLUG_MAX_LENGTH + 1];
+
+	if (make_slug(text, "-._:/ ", slug))
+		return join_id(slug, NULL, copy, copies);
+	hash_paths(text, NULL, 0, "", hex);
+	return join_id(slug, hex, copy, copies);
 }
 
 char *identity_of_simulated(const char *class_name, unsigned index, unsigned copy,

@@ -26,6 +26,12 @@
 char *identity_of_paths(enum config_ids ids, const char *const *paths, size_t path_count,
 			unsigned copy, unsigned copies);
 
+/*
+ * The same for a text that stands for the device, such as its serial number: in lower
+ * case, with dashes for punctuation, and a hash where that says too little.
+ */
+char *identity_of_text(const char *text, unsigned copy, unsigned copies);
+
 /* "<class>-<index>" or "<class>-<index>-<copy>". */
 char *identity_of_simulated(const char *class_name, unsigned index, unsigned copy,
 			    unsigned copies);

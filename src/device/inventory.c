@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdlib.h>
+#include <utlist.h>
 
 #include "base/log.h"
 #include "base/util.h"
 #include "device/inventory.h"
+#include "device/topology.h"
 
 /* Of what a class has to say so many lines are written in so much time. */
 #define LOG_BURST 20
@@ -22,6 +24,7 @@ struct inventory {
 	const struct config *config; /* owned by the caller */
 	struct inventory_class *classes;
 	struct claim *claims;
+	uint64_t releases;
 };
 
 struct inventory *inventory_new(const struct config *config)
@@ -48,14 +51,21 @@ static struct conflict_list *conflicts_free(struct conflict_list *conflicts)
 
 static void class_clear(struct inventory_class *class)
 {
+	struct inventory_observer *observer;
+	struct inventory_observer *next;
+
 	conflicts_free(class->conflicts);
 	HASH_CLEAR(hh, class->by_id);
 	for (size_t i = 0; i < class->count; i++) {
 		unit_clear(&class->devices[i]->unit);
-		free(class->devices[i]->reason);
+		free(class->devices[i]->absence);
+		free(class->devices[i]->failure);
 		free(class->devices[i]);
 	}
 	free(class->devices);
+	LL_FOREACH_SAFE(class->observers, observer, next) {
+		free(observer);
+	}
 }
 
 struct inventory *inventory_free(struct inventory *inventory)
@@ -84,8 +94,25 @@ struct inventory_class *inventory_class_at(struct inventory *inventory, size_t i
 void inventory_class_observe(struct inventory_class *class, loop_callback on_change,
 			     void *data)
 {
-	class->on_change = on_change;
-	class->on_change_data = data;
+	struct inventory_observer *observer = mem_zero(sizeof(*observer));
+
+	observer->on_change = on_change;
+	observer->data = data;
+	LL_APPEND(class->observers, observer);
+}
+
+static void tell_observers(struct inventory_class *class)
+{
+	const struct inventory_observer *observer;
+
+	LL_FOREACH(class->observers, observer) {
+		observer->on_change(observer->data);
+	}
+}
+
+uint64_t inventory_releases(const struct inventory *inventory)
+{
+	return inventory->releases;
 }
 
 struct device *inventory_class_find(const struct inventory_class *class, const char *id)
@@ -178,6 +205,7 @@ static void unclaim_nodes(struct inventory *inventory, const struct unit *unit)
 			continue;
 		HASH_DEL(inventory->claims, claim);
 		free(claim);
+		inventory->releases++;
 	}
 }
 
@@ -250,24 +278,61 @@ static const struct claim *find_rival(struct inventory *inventory,
 	return NULL;
 }
 
-/* reason NULL: healthy; else it is taken over. */
-static void set_health(struct inventory *inventory, struct inventory_class *class,
-		       struct device *device, char *reason)
+/* After what makes a device healthy or not has changed. */
+static void judge(struct inventory_class *class, struct device *device)
 {
-	bool healthy = !reason;
+	bool was_healthy = device->healthy;
 
-	free(device->reason);
-	device->reason = reason;
-	if (device->healthy == healthy)
+	device->reason = device->absence ? device->absence : device->failure;
+	device->healthy = !device->reason;
+	if (device->healthy == was_healthy)
 		return;
-	device->healthy = healthy;
-	class->healthy += healthy ? 1 : (size_t)-1;
+	class->healthy += device->healthy ? 1 : (size_t)-1;
 	class->version++;
-	if (healthy)
-		claim_nodes(inventory, class, &device->unit);
-	else
-		unclaim_nodes(inventory, &device->unit);
 	log_health(class, device);
+}
+
+/* absence NULL: it is there; else it is taken over. */
+static void set_absence(struct inventory *inventory, struct inventory_class *class,
+			struct device *device, char *absence)
+{
+	bool was_there = !device->absence;
+
+	free(device->absence);
+	device->absence = absence;
+	if (was_there && absence)
+		unclaim_nodes(inventory, &device->unit);
+	else if (!was_there && !absence)
+		claim_nodes(inventory, class, &device->unit);
+	/* What it failed before says nothing of what is there now. */
+	if (absence) {
+		free(device->failure);
+		device->failure = NULL;
+	}
+	judge(class, device);
+}
+
+void inventory_set_failure(struct inventory *inventory, struct inventory_class *class,
+			   struct device *device, const char *failure)
+{
+	uint64_t version = class->version;
+
+	(void)inventory;
+	free(device->failure);
+	device->failure = failure ? mem_string(failure) : NULL;
+	judge(class, device);
+	if (class->version != version)
+		tell_observers(class);
+}
+
+static void log_move(const struct inventory_class *class, const struct device *device,
+		     const struct unit *before)
+{
+	log_info("device moved", LOG_STR("class", class->config->name),
+		 LOG_STR("resource", class->config->resource),
+		 LOG_STR("device_id", device->unit.id),
+		 LOG_STR("from", unit_main_node(before)->host_path),
+		 LOG_STR("to", unit_main_node(&device->unit)->host_path));
 }
 
 /* A known ID: its nodes may have other names now. */
@@ -277,17 +342,18 @@ static void update_device(struct inventory *inventory, struct inventory_class *c
 	struct unit old = device->unit;
 
 	device->seen = true;
-	if (device->healthy)
+	if (!device->absence)
 		unclaim_nodes(inventory, &old);
 	/* The hash keeps a pointer to the ID, so the old string stays. */
 	device->unit = *unit;
 	device->unit.id = old.id;
 	old.id = unit->id;
 	memset(unit, 0, sizeof(*unit));
-	if (device->healthy)
+	if (!device->absence)
 		claim_nodes(inventory, class, &device->unit);
-	else
-		set_health(inventory, class, device, NULL);
+	if (old.node_count > 0 && !unit_same_nodes(&old, &device->unit))
+		log_move(class, device, &old);
+	set_absence(inventory, class, device, NULL);
 	unit_clear(&old);
 }
 
@@ -308,21 +374,65 @@ static struct device *list_unit(struct inventory_class *class, struct unit *unit
 	return device;
 }
 
-static void add_device(struct inventory *inventory, struct inventory_class *class,
-		       struct unit *unit)
+/* generic-device-plugin says nothing of topology, so pods that moved don't either. */
+static void locate(const struct inventory_class *class, struct unit *unit)
 {
-	struct device *device = list_unit(class, unit);
+	if (unit->numa_node == LIST_NUMA_UNKNOWN &&
+	    class->config->ids == CONFIG_IDS_READABLE)
+		unit->numa_node = topology_of_unit(unit);
+}
 
-	device->healthy = true;
-	device->seen = true;
-	class->healthy++;
-	claim_nodes(inventory, class, &device->unit);
+static bool has_same_identities(const struct unit *a, const struct unit *b)
+{
+	if (a->node_count != b->node_count)
+		return false;
+	for (size_t i = 0; i < a->node_count; i++) {
+		if (memcmp(&a->nodes[i].identity, &b->nodes[i].identity,
+			   sizeof(a->nodes[i].identity)) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* The hardware may be plugged in elsewhere now. */
+static void relocate(struct inventory_class *class, const struct device *device,
+		     struct unit *unit)
+{
+	size_t length = strlen(unit->id);
+
+	if (has_same_identities(&device->unit, unit))
+		unit->numa_node = device->unit.numa_node;
+	else
+		locate(class, unit);
+	if (unit->numa_node == device->unit.numa_node)
+		return;
+	class->list_size -= list_device_size(length, device->unit.numa_node);
+	class->list_size += list_device_size(length, unit->numa_node);
+	class->version++;
 }
 
 static bool has_room(const struct inventory_class *class, const struct unit *unit)
 {
 	return class->list_size + list_device_size(strlen(unit->id), unit->numa_node) <=
 	       LIST_MAX_SIZE;
+}
+
+/* Unless the list has no room for it. */
+static void add_device(struct inventory *inventory, struct inventory_class *class,
+		       struct unit *unit)
+{
+	struct device *device;
+
+	locate(class, unit);
+	if (!has_room(class, unit)) {
+		class->refused++;
+		return;
+	}
+	device = list_unit(class, unit);
+	device->healthy = true;
+	device->seen = true;
+	class->healthy++;
+	claim_nodes(inventory, class, &device->unit);
 }
 
 static void take_unit(struct inventory *inventory, struct inventory_class *class,
@@ -332,7 +442,7 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 	const struct claim *rival;
 
 	/* An ID never changes hands: a pod may hold what it stood for. */
-	if (device && device->unit.node_count > 0 &&
+	if (device && device->unit.node_count > 0 && !unit->is_hardware &&
 	    !unit_same_nodes(&device->unit, unit)) {
 		add_conflict(class, unit_main_node(unit)->host_path, class->config);
 		return;
@@ -343,17 +453,16 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 	rival = find_rival(inventory, class, unit);
 	if (rival && device) {
 		device->seen = true;
-		set_health(inventory, class, device,
-			   mem_printf("class %s has its node",
-				      rival->holder->config->name));
+		set_absence(inventory, class, device,
+			    mem_printf("class %s has its node",
+				       rival->holder->config->name));
 	} else if (rival) {
 		return;
 	} else if (device) {
+		relocate(class, device, unit);
 		update_device(inventory, class, device, unit);
-	} else if (has_room(class, unit)) {
-		add_device(inventory, class, unit);
 	} else {
-		class->refused++;
+		add_device(inventory, class, unit);
 	}
 }
 
@@ -405,8 +514,8 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 		struct device *device = class->devices[i];
 
 		if (!device->seen)
-			set_health(inventory, class, device,
-				   describe_loss(&device->unit));
+			set_absence(inventory, class, device,
+				    describe_loss(&device->unit));
 	}
 	unit_list_clear(units);
 	log_new_conflicts(class, conflicts);
@@ -415,8 +524,7 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 	if (class->version == version)
 		return;
 	log_summary(class);
-	if (class->on_change)
-		class->on_change(class->on_change_data);
+	tell_observers(class);
 }
 
 bool inventory_verify(struct inventory *inventory, struct inventory_class *class,
@@ -428,9 +536,8 @@ bool inventory_verify(struct inventory *inventory, struct inventory_class *class
 
 		if (node_identify(node->root, node->host_path, &identity) == 0)
 			continue;
-		set_health(inventory, class, device, describe_loss(&device->unit));
-		if (class->on_change)
-			class->on_change(class->on_change_data);
+		set_absence(inventory, class, device, describe_loss(&device->unit));
+		tell_observers(class);
 	}
 	return device->healthy;
 }
@@ -442,15 +549,39 @@ void inventory_hold(struct inventory *inventory, size_t index, const char *id,
 	struct unit unit = {.id = mem_string(id), .numa_node = numa_node};
 	struct device *device;
 
-	if (inventory_class_find(class, id) || !has_room(class, &unit)) {
+	device = inventory_class_find(class, id);
+	if (device)
+		device->held = true;
+	if (!device && !has_room(class, &unit))
+		log_error("no room in the list for a device that a pod holds",
+			  LOG_STR("class", class->config->name),
+			  LOG_STR("device_id", id));
+	if (device || !has_room(class, &unit)) {
 		unit_clear(&unit);
 		return;
 	}
 	device = list_unit(class, &unit);
-	device->reason = describe_loss(&device->unit);
+	device->held = true;
+	device->absence = describe_loss(&device->unit);
+	device->reason = device->absence;
 	log_warn("a pod holds a device that is not there",
 		 LOG_STR("class", class->config->name),
 		 LOG_STR("resource", class->config->resource), LOG_STR("device_id", id));
-	if (class->on_change)
-		class->on_change(class->on_change_data);
+	tell_observers(class);
+}
+
+void inventory_class_grant(struct inventory_class *class, const char *id)
+{
+	struct device *device = inventory_class_find(class, id);
+
+	if (device)
+		device->held = true;
+}
+
+void inventory_forget_holders(struct inventory *inventory)
+{
+	for (size_t i = 0; i < inventory->config->class_count; i++) {
+		for (size_t j = 0; j < inventory->classes[i].count; j++)
+			inventory->classes[i].devices[j]->held = false;
+	}
 }

@@ -7,7 +7,7 @@
  * state and why. Sources report what they see, plugins read and are told of changes;
  * nobody else keeps device state.
  *
- * A device that was listed once stays listed: the kubelet (1.34 to 1.36 at least) panics
+ * A device that was listed once stays listed: the kubelet (from 1.34 on) panics
  * when an ID vanishes that a pod holds or that is just being allocated, so a vanished
  * device turns unhealthy and comes back under the same ID. Thread: the loop thread.
  */
@@ -24,10 +24,13 @@
 
 struct device {
 	struct unit unit;
-	unsigned index; /* position in its class, from 0; never changes */
-	bool healthy;
-	char *reason; /* why it is not healthy; NULL if it is, which needs none */
-	bool seen;    /* by the report that is being taken in */
+	unsigned index;	    /* position in its class, from 0; never changes */
+	bool healthy;	    /* it is there and passes its checks */
+	const char *reason; /* why it is not healthy: one of the two below, or NULL */
+	char *absence;	    /* why it can't be had; NULL: it is there */
+	char *failure;	    /* what of its health check failed; NULL: it passed */
+	bool held; /* by a pod, as far as known: see inventory_forget_holders() */
+	bool seen; /* by the report that is being taken in */
 	UT_hash_handle hh;
 };
 
@@ -48,6 +51,13 @@ struct conflict_list {
 
 struct inventory;
 
+/* Who is told of changes of a class. */
+struct inventory_observer {
+	loop_callback on_change;
+	void *data;
+	struct inventory_observer *next;
+};
+
 /* One class of devices; read-only outside of the inventory. */
 struct inventory_class {
 	const struct config_class *config; /* owned by the configuration */
@@ -65,8 +75,7 @@ struct inventory_class {
 	struct log_limit conflict_limit;
 
 	struct device *by_id; /* hash */
-	loop_callback on_change;
-	void *on_change_data;
+	struct inventory_observer *observers;
 };
 
 /* config must outlive the inventory. */
@@ -76,7 +85,10 @@ struct inventory *inventory_free(struct inventory *inventory);
 /* The class at this position in the configuration. */
 struct inventory_class *inventory_class_at(struct inventory *inventory, size_t index);
 
-/* on_change runs after each change of the class, once for all that came together. */
+/*
+ * on_change runs after each change of the class, once for all that came together.
+ * Observers are called in their order, until the inventory is freed.
+ */
 void inventory_class_observe(struct inventory_class *class, loop_callback on_change,
 			     void *data);
 
@@ -88,8 +100,23 @@ void inventory_class_observe(struct inventory_class *class, loop_callback on_cha
 void inventory_report(struct inventory *inventory, size_t index, struct unit_list *units);
 
 /*
- * Lists a device that a pod holds although no source has seen it yet: unhealthy, until it
- * is reported. One that is known already stays as it is.
+ * What the health checks of a device found: NULL or what failed. Its nodes stay claimed.
+ */
+void inventory_set_failure(struct inventory *inventory, struct inventory_class *class,
+			   struct device *device, const char *failure);
+
+/* The device was handed out just now, which the kubelet has not written down yet. */
+void inventory_class_grant(struct inventory_class *class, const char *id);
+
+/* Begins a new reckoning of which devices pods hold. */
+void inventory_forget_holders(struct inventory *inventory);
+
+/* How often nodes were given up that another class may want; grows. */
+uint64_t inventory_releases(const struct inventory *inventory);
+
+/*
+ * A pod holds the device. One that no source has seen yet is listed as unhealthy, until
+ * it is reported.
  */
 void inventory_hold(struct inventory *inventory, size_t index, const char *id,
 		    int numa_node);

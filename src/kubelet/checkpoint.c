@@ -34,7 +34,7 @@ static int parse_numa_node(const char *text)
 
 	errno = 0;
 	number = strtol(text, &end, 10);
-	if (errno != 0 || *end != '\0' || number < 0 || number > INT_MAX)
+	if (errno != 0 || end == text || *end != '\0' || number < 0 || number > INT_MAX)
 		return LIST_NUMA_UNKNOWN;
 	return (int)number;
 }

@@ -316,11 +316,12 @@ static void verify_devices(struct plugin *plugin,
 	}
 }
 
-static void log_grants(const struct plugin *plugin, const struct allocation *allocation)
+static void note_grants(const struct plugin *plugin, const struct allocation *allocation)
 {
 	for (size_t i = 0; i < allocation->grant_count; i++) {
 		const struct grant *grant = &allocation->grants[i];
 
+		inventory_class_grant(plugin->class, grant->device->unit.id);
 		log_info("device allocated",
 			 LOG_STR("class", plugin->class->config->name),
 			 LOG_STR("resource", plugin->class->config->resource),
@@ -372,7 +373,7 @@ static void answer_allocate(struct plugin *plugin, struct rpc_call *call,
 	if (allocate(plugin->class, request, time(NULL), &allocation, &refused, &err) < 0)
 		refuse(plugin, call, refused, &err);
 	else if (reply(call, &allocation->response->base))
-		log_grants(plugin, allocation);
+		note_grants(plugin, allocation);
 }
 
 static void handle_allocate(struct rpc_call *call, const void *bytes, size_t size,

@@ -30,7 +30,7 @@ static void check_case(const char *format, const struct groups_case *test, bool 
 	KUDEV_AUTO_FREE char *text = mem_printf("%s%s\n", format, test->groups);
 	KUDEV_AUTO(config_free) struct config *config = scan_config(tree, text);
 	KUDEV_AUTO(source_free) struct source *source = NULL;
-	KUDEV_AUTO_SCAN struct scan scan = {0};
+	KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
 	KUDEV_AUTO_FREE char *got = NULL;
 	KUDEV_AUTO_FREE char *missing = NULL;
 
@@ -236,7 +236,7 @@ static void legacy_ids_are_kept(void **state)
 	KUDEV_AUTO_DIAGNOSTICS struct diagnostics diagnostics = {0};
 	KUDEV_AUTO(config_free) struct config *config = NULL;
 	KUDEV_AUTO(source_free) struct source *source = NULL;
-	KUDEV_AUTO_SCAN struct scan scan = {0};
+	KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
 	KUDEV_AUTO_FREE char *got = NULL;
 
 	(void)state;
@@ -260,7 +260,7 @@ static void an_unknown_type_counts_for_the_id_alone(void **state)
 	KUDEV_AUTO_DIAGNOSTICS struct diagnostics diagnostics = {0};
 	KUDEV_AUTO(config_free) struct config *config = NULL;
 	KUDEV_AUTO(source_free) struct source *source = NULL;
-	KUDEV_AUTO_SCAN struct scan scan = {0};
+	KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
 	KUDEV_AUTO_FREE char *got = NULL;
 
 	(void)state;
@@ -284,7 +284,7 @@ static void a_scan_says_what_to_watch(void **state)
 		tree, NATIVE "[{paths: [{path: '/dev/snd/*'}, {path: /dev/a}]},"
 			     " {paths: [{path: /dev/b}]}]\n");
 	KUDEV_AUTO(source_free) struct source *source = NULL;
-	KUDEV_AUTO_SCAN struct scan scan = {0};
+	KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
 	KUDEV_AUTO_FREE char *snd = tree_path(tree, "/dev/snd");
 	KUDEV_AUTO_FREE char *dev = tree_path(tree, "/dev");
 

@@ -18,7 +18,7 @@ struct node {
 static inline void node_scan(struct node *node)
 {
 	for (size_t i = 0; i < node->config->class_count; i++) {
-		KUDEV_AUTO_SCAN struct scan scan = {0};
+		KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
 
 		assert_int_equal(source_scan(node->sources[i], &scan, NULL), 0);
 		inventory_report(node->inventory, i, &scan.units);

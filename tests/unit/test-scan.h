@@ -98,9 +98,9 @@ static inline char *scan_missing(const struct scan *scan)
 	struct strings lines = {0};
 	char *text;
 
-	for (size_t i = 0; i < scan->missing_count; i++)
-		strings_take(&lines, mem_printf("%s: %s\n", scan->missing[i].path,
-						scan->missing[i].reason));
+	for (size_t i = 0; i < scan->missing.count; i++)
+		strings_take(&lines, mem_printf("%s: %s\n", scan->missing.items[i].path,
+						scan->missing.items[i].reason));
 	text = strings_join(&lines, "");
 	strings_clear(&lines);
 	return text;

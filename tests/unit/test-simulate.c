@@ -5,7 +5,7 @@ static void check_units(const struct tree *tree, const struct config *config,
 			const char *expected, const char *missing_expected)
 {
 	KUDEV_AUTO(source_free) struct source *source = NULL;
-	KUDEV_AUTO_SCAN struct scan scan = {0};
+	KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
 	KUDEV_AUTO_FREE char *got = NULL;
 	KUDEV_AUTO_FREE char *missing = NULL;
 
@@ -85,7 +85,7 @@ static void removing_a_file_unplugs_the_device(void **state)
 	assert_int_equal(source_scan(source, &without, NULL), 0);
 	assert_int_equal(without.units.count, 1);
 	assert_string_equal(without.units.items[0].id, "cam-1");
-	assert_non_null(strstr(without.missing[0].path, "/run/kudev/simulate/cam/0"));
+	assert_non_null(strstr(without.missing.items[0].path, "/run/kudev/simulate/cam/0"));
 	assert_int_equal(without.directories.count, 1);
 	tree_file(tree, "/run/kudev/simulate/cam/0", "");
 	assert_int_equal(source_scan(source, &after, NULL), 0);
@@ -125,7 +125,7 @@ static void a_preview_makes_nothing(void **state)
 	struct config *config =
 		scan_config(tree, "classes:\n- {name: cam, simulate: {count: 3}}\n");
 	KUDEV_AUTO(source_free) struct source *source = NULL;
-	KUDEV_AUTO_SCAN struct scan scan = {0};
+	KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
 
 	(void)state;
 	assert_int_equal(

@@ -70,7 +70,7 @@ static void check_case(const struct tree *tree, const struct usb_case *test)
 		mem_printf("device:\n- name: dev\n  groups: [{%s}]\n", test->usb);
 	KUDEV_AUTO(config_free) struct config *config = scan_config(tree, text);
 	KUDEV_AUTO(source_free) struct source *source = NULL;
-	KUDEV_AUTO_SCAN struct scan scan = {0};
+	KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
 	KUDEV_AUTO_FREE char *got = NULL;
 	KUDEV_AUTO_FREE char *missing = NULL;
 
@@ -187,7 +187,7 @@ static void native_ids_of_usb_devices_are_readable(void **state)
 		scan_config(tree, "classes:\n- name: key\n  share: 2\n"
 				  "  groups: [{usb: [{vendor: 1050, product: 0407}]}]\n");
 	KUDEV_AUTO(source_free) struct source *source = NULL;
-	KUDEV_AUTO_SCAN struct scan scan = {0};
+	KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
 	KUDEV_AUTO_FREE char *got = NULL;
 
 	(void)state;
