@@ -3,7 +3,9 @@
 
 #include "base/log.h"
 #include "base/watch.h"
+#include "base/worker.h"
 #include "daemon.h"
+#include "device/health.h"
 #include "device/inventory.h"
 #include "kubelet/checkpoint.h"
 #include "kubelet/plugin.h"
@@ -11,15 +13,20 @@
 #include "rpc/rpc.h"
 #include "source/discovery.h"
 
+#define CHECKPOINT_LOG_INTERVAL_MS 600000
+
 struct daemon {
 	struct loop *loop;	     /* owned by the caller */
 	const struct config *config; /* owned by the caller */
 	struct rpc *rpc;
 	struct watcher *watcher;
+	struct worker *worker;
 	struct inventory *inventory;
 	struct discovery *discovery;
+	struct health *health;
 	struct plugin **plugins; /* one a class, as in the configuration */
 	struct registrar *registrar;
+	struct log_limit checkpoint_limit;
 };
 
 static void on_held(const char *resource, const char *id, int numa_node, void *data)
@@ -32,14 +39,20 @@ static void on_held(const char *resource, const char *id, int numa_node, void *d
 	}
 }
 
-/* After the first scan, so that what is there keeps its place. */
-static void hold_devices_of_pods(struct daemon *daemon)
+static void find_holders(void *data)
 {
+	struct daemon *daemon = data;
 	KUDEV_AUTO_ERROR struct error err = {0};
+	uint64_t suppressed;
 
-	if (checkpoint_read(daemon->config->plugin_directory, on_held, daemon, &err) < 0)
+	inventory_forget_holders(daemon->inventory);
+	if (checkpoint_read(daemon->config->plugin_directory, on_held, daemon, &err) <
+		    0 &&
+	    log_limit_due(&daemon->checkpoint_limit, CHECKPOINT_LOG_INTERVAL_MS,
+			  &suppressed))
 		log_warn("cannot tell which devices pods hold",
-			 LOG_STR("error", error_message(&err)));
+			 LOG_STR("error", error_message(&err)),
+			 LOG_COUNT("suppressed", suppressed));
 }
 
 static void start_plugins(struct daemon *daemon)
@@ -78,11 +91,15 @@ int daemon_new(struct loop *loop, const struct config *config, struct daemon **r
 	daemon->config = config;
 	daemon->rpc = rpc;
 	daemon->watcher = watcher_new(loop);
+	daemon->worker = worker_new(loop);
 	daemon->inventory = inventory_new(config);
 	daemon->discovery = discovery_new(loop, daemon->watcher, config,
 					  daemon->inventory);
-	hold_devices_of_pods(daemon);
+	/* After the first scan, so that what is there keeps its place. */
+	find_holders(daemon);
 	start_plugins(daemon);
+	daemon->health = health_new(loop, daemon->worker, config, daemon->inventory,
+				    find_holders, daemon);
 	start_registrar(daemon);
 	*ret = daemon;
 	return 0;
@@ -103,6 +120,8 @@ struct daemon *daemon_free(struct daemon *daemon)
 	for (size_t i = 0; i < daemon->config->class_count; i++)
 		plugin_free(daemon->plugins[i]);
 	free(daemon->plugins);
+	worker_free(daemon->worker);
+	health_free(daemon->health);
 	discovery_free(daemon->discovery);
 	inventory_free(daemon->inventory);
 	watcher_free(daemon->watcher);

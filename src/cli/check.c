@@ -184,9 +184,9 @@ static void print_finding(const struct finding *finding)
 		printf(":%u", class->config->line);
 	printf(")\n");
 	print_devices(class);
-	for (size_t i = 0; i < finding->scan.missing_count; i++)
-		printf("  missing   %s: %s\n", finding->scan.missing[i].path,
-		       finding->scan.missing[i].reason);
+	for (size_t i = 0; i < finding->scan.missing.count; i++)
+		printf("  missing   %s: %s\n", finding->scan.missing.items[i].path,
+		       finding->scan.missing.items[i].reason);
 	for (size_t i = 0; i < class->conflicts->count; i++)
 		printf("  conflict  %s: class %s has it\n",
 		       class->conflicts->items[i].host_path,
@@ -267,11 +267,11 @@ static struct json_object *finding_json(const struct finding *finding)
 	add_string(object, "resource", class->config->resource);
 	for (size_t i = 0; i < class->count; i++)
 		json_object_array_add(devices, device_json(class, class->devices[i]));
-	for (size_t i = 0; i < finding->scan.missing_count; i++) {
+	for (size_t i = 0; i < finding->scan.missing.count; i++) {
 		struct json_object *item = json_object_new_object();
 
-		add_string(item, "path", finding->scan.missing[i].path);
-		add_string(item, "reason", finding->scan.missing[i].reason);
+		add_string(item, "path", finding->scan.missing.items[i].path);
+		add_string(item, "reason", finding->scan.missing.items[i].reason);
 		json_object_array_add(missing, item);
 	}
 	for (size_t i = 0; i < class->conflicts->count; i++) {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <stdlib.h>
 #include <utlist.h>
 
 #include "base/log.h"
 #include "source/discovery.h"
+#include "source/monitor.h"
 #include "source/source.h"
 
 /*
@@ -12,10 +14,12 @@
  */
 #define SETTLE_MS 3
 #define BUSY_FACTOR 2
-/* The safety net, with inotify and without. */
-#define RESCAN_MS 60000
+/* The safety net, with events and without. */
+#define RESCAN_MS 300000
 #define RESCAN_BLIND_MS 2000
 #define RETRY_MS 5000
+/* /dev/bus/usb/001 is the deepest directory of nodes. */
+#define DEV_DEPTH 3
 #define FAILURE_LOG_INTERVAL_MS 60000
 
 struct tracked {
@@ -33,6 +37,8 @@ struct class_watch {
 	struct source *source;		  /* NULL: could not be opened */
 	struct tracked *directories;
 	bool changed;
+	int64_t again_at_ms;  /* when to scan once more; -1: not of its own */
+	struct strings noted; /* paths of the notes that were logged */
 	struct log_limit failure_limit;
 };
 
@@ -40,8 +46,10 @@ struct discovery {
 	struct watcher *watcher;
 	struct inventory *inventory;
 	const char *root; /* owned by the configuration */
+	struct monitor *monitor;
 	struct loop_timer *settle;
 	struct loop_timer *rescan;
+	struct loop_timer *again;
 	int64_t settle_ms;
 	struct class_watch *classes;
 	size_t class_count;
@@ -69,6 +77,9 @@ static void on_directory_change(void *data)
 {
 	struct class_watch *watched = data;
 
+	/* Without events, a directory tells of the devices that have their nodes in it. */
+	if (watched->source && !monitor_is_live(watched->discovery->monitor))
+		source_distrust(watched->source);
 	watched->changed = true;
 	schedule(watched->discovery);
 }
@@ -129,6 +140,41 @@ static void follow(struct class_watch *watched, const struct strings *directorie
 	}
 }
 
+/* Of the device tree, as deep as any node in it. */
+static void add_directories_below(struct strings *directories, const char *path,
+				  unsigned depth)
+{
+	DIR *stream = opendir(path);
+	const struct dirent *entry;
+
+	if (!stream)
+		return;
+	strings_add_unique(directories, path);
+	while (depth > 0 && (entry = readdir(stream))) {
+		KUDEV_AUTO_FREE char *below = mem_printf("%s/%s", path, entry->d_name);
+
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+		    strcmp(entry->d_name, "pts") != 0 &&
+		    strcmp(entry->d_name, "shm") != 0)
+			add_directories_below(directories, below, depth - 1);
+	}
+	closedir(stream);
+}
+
+static void log_new_notes(struct class_watch *watched, const struct remark_list *notes)
+{
+	for (size_t i = 0; i < notes->count; i++) {
+		const struct remark *note = &notes->items[i];
+
+		if (strings_contain(&watched->noted, note->path))
+			continue;
+		strings_add(&watched->noted, note->path);
+		log_info("device note", LOG_STR("class", watched->class->name),
+			 LOG_STR("device_path", note->path),
+			 LOG_STR("note", note->reason));
+	}
+}
+
 static void open_source(struct class_watch *watched)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
@@ -141,7 +187,7 @@ static void open_source(struct class_watch *watched)
 /* Returns whether the class is known now; if not, it stays as it was. */
 static bool scan_class(struct class_watch *watched)
 {
-	KUDEV_AUTO_SCAN struct scan scan = {0};
+	KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
 	KUDEV_AUTO_ERROR struct error err = {0};
 
 	watched->changed = false;
@@ -154,12 +200,52 @@ static bool scan_class(struct class_watch *watched)
 		return false;
 	}
 	inventory_report(watched->discovery->inventory, watched->index, &scan.units);
+	if (watched->class->source == CONFIG_SOURCE_MATCH &&
+	    !monitor_is_live(watched->discovery->monitor))
+		add_directories_below(&scan.directories, "/dev", DEV_DEPTH);
 	follow(watched, &scan.directories);
+	log_new_notes(watched, &scan.notes);
+	watched->again_at_ms = scan.again_ms < 0 ? -1 : clock_ms() + scan.again_ms;
 	return true;
+}
+
+/* Those that a class could not have because of another one, which gave up some. */
+static void retry_conflicts(struct discovery *discovery)
+{
+	for (size_t i = 0; i < discovery->class_count; i++) {
+		if (inventory_class_at(discovery->inventory, i)->conflicts->total == 0)
+			continue;
+		discovery->classes[i].changed = true;
+		schedule(discovery);
+	}
+}
+
+static void schedule_again(struct discovery *discovery)
+{
+	int64_t next_ms = -1;
+	int64_t delay_ms;
+
+	for (size_t i = 0; i < discovery->class_count; i++) {
+		int64_t at_ms = discovery->classes[i].again_at_ms;
+
+		if (at_ms >= 0 && (next_ms < 0 || at_ms < next_ms))
+			next_ms = at_ms;
+	}
+	delay_ms = next_ms - clock_ms();
+	if (next_ms < 0)
+		loop_timer_cancel(discovery->again);
+	else
+		loop_timer_set(discovery->again, delay_ms > 0 ? delay_ms : 0);
+}
+
+static bool is_blind(const struct discovery *discovery)
+{
+	return !watcher_is_live(discovery->watcher);
 }
 
 static void scan_changed(struct discovery *discovery)
 {
+	uint64_t releases = inventory_releases(discovery->inventory);
 	int64_t start = clock_ms();
 	bool complete = true;
 	int64_t busy;
@@ -170,12 +256,57 @@ static void scan_changed(struct discovery *discovery)
 	}
 	busy = (clock_ms() - start) * BUSY_FACTOR;
 	discovery->settle_ms = busy > SETTLE_MS ? busy : SETTLE_MS;
+	if (inventory_releases(discovery->inventory) != releases)
+		retry_conflicts(discovery);
+	schedule_again(discovery);
 	if (!complete)
 		loop_timer_set(discovery->rescan, RETRY_MS);
 	else if (!loop_timer_is_set(discovery->rescan))
-		loop_timer_set(discovery->rescan, watcher_is_live(discovery->watcher)
-							  ? RESCAN_MS
-							  : RESCAN_BLIND_MS);
+		loop_timer_set(discovery->rescan,
+			       is_blind(discovery) ? RESCAN_BLIND_MS : RESCAN_MS);
+}
+
+static void on_again(void *data)
+{
+	struct discovery *discovery = data;
+
+	for (size_t i = 0; i < discovery->class_count; i++) {
+		struct class_watch *watched = &discovery->classes[i];
+
+		if (watched->again_at_ms >= 0 && watched->again_at_ms <= clock_ms())
+			watched->changed = true;
+	}
+	scan_changed(discovery);
+}
+
+/* Whether the class looks into the directory of this node. */
+static bool watches_directory_of(const struct class_watch *watched, const char *node)
+{
+	size_t root = strlen(watched->discovery->root);
+	size_t length = (size_t)(strrchr(node, '/') - node);
+	const struct tracked *directory;
+
+	LL_FOREACH(watched->directories, directory) {
+		if (strncmp(directory->path + root, node, length) == 0 &&
+		    directory->path[root + length] == '\0')
+			return true;
+	}
+	return false;
+}
+
+static void on_event(const struct source_event *event, void *data)
+{
+	struct discovery *discovery = data;
+
+	for (size_t i = 0; i < discovery->class_count; i++) {
+		struct class_watch *watched = &discovery->classes[i];
+
+		if (!watched->source || !(source_take_event(watched->source, event) ||
+					  watches_directory_of(watched, event->node)))
+			continue;
+		watched->changed = true;
+		schedule(discovery);
+	}
 }
 
 static void on_settled(void *data)
@@ -185,9 +316,24 @@ static void on_settled(void *data)
 
 static void scan_all(struct discovery *discovery)
 {
-	for (size_t i = 0; i < discovery->class_count; i++)
+	for (size_t i = 0; i < discovery->class_count; i++) {
+		if (discovery->classes[i].source)
+			source_distrust(discovery->classes[i].source);
 		discovery->classes[i].changed = true;
+	}
 	scan_changed(discovery);
+}
+
+static void on_lost(void *data)
+{
+	struct discovery *discovery = data;
+
+	for (size_t i = 0; i < discovery->class_count; i++) {
+		if (discovery->classes[i].source)
+			source_distrust(discovery->classes[i].source);
+		discovery->classes[i].changed = true;
+	}
+	schedule(discovery);
 }
 
 static void on_rescan(void *data)
@@ -195,6 +341,7 @@ static void on_rescan(void *data)
 	struct discovery *discovery = data;
 
 	watcher_recheck(discovery->watcher);
+	monitor_recheck(discovery->monitor);
 	scan_all(discovery);
 }
 
@@ -209,6 +356,7 @@ struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
 	discovery->settle_ms = SETTLE_MS;
 	discovery->settle = loop_timer_new(loop, on_settled, discovery);
 	discovery->rescan = loop_timer_new(loop, on_rescan, discovery);
+	discovery->again = loop_timer_new(loop, on_again, discovery);
 	discovery->class_count = config->class_count;
 	discovery->classes = mem_zero(config->class_count * sizeof(*discovery->classes));
 	for (size_t i = 0; i < config->class_count; i++) {
@@ -216,8 +364,12 @@ struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
 			.discovery = discovery,
 			.index = i,
 			.class = &config->classes[i],
+			.again_at_ms = -1,
 		};
 	}
+	/* Before the first scan, so that nothing happens unseen between the two. */
+	discovery->monitor = monitor_new(loop, config->events, on_event, on_lost,
+					 discovery);
 	scan_all(discovery);
 	return discovery;
 }
@@ -232,10 +384,13 @@ struct discovery *discovery_free(struct discovery *discovery)
 		while (watched->directories)
 			untrack(watched, watched->directories);
 		source_free(watched->source);
+		strings_clear(&watched->noted);
 	}
+	monitor_free(discovery->monitor);
 	free(discovery->classes);
 	loop_timer_free(discovery->settle);
 	loop_timer_free(discovery->rescan);
+	loop_timer_free(discovery->again);
 	free(discovery);
 	return NULL;
 }

@@ -7,6 +7,7 @@
 static const struct source_ops *const all_sources[] = {
 	[CONFIG_SOURCE_GROUPS] = &source_groups,
 	[CONFIG_SOURCE_SIMULATE] = &source_simulate,
+	[CONFIG_SOURCE_MATCH] = &source_udev,
 };
 
 int source_open(const struct config_class *class, const char *root, bool preview,
@@ -25,26 +26,59 @@ struct source *source_free(struct source *source)
 	return source ? source->ops->free(source) : NULL;
 }
 
-void scan_add_missing(struct scan *scan, const char *path, const char *reason)
+bool source_take_event(struct source *source, const struct source_event *event)
 {
-	scan->missing = mem_grow(scan->missing, scan->missing_count,
-				 &scan->missing_capacity, sizeof(*scan->missing));
-	scan->missing[scan->missing_count++] = (struct missing){
+	return source->ops->take_event && source->ops->take_event(source, event);
+}
+
+void source_distrust(struct source *source)
+{
+	if (source->ops->distrust)
+		source->ops->distrust(source);
+}
+
+static void remarks_add(struct remark_list *list, const char *path, const char *reason)
+{
+	list->items = mem_grow(list->items, list->count, &list->capacity,
+			       sizeof(*list->items));
+	list->items[list->count++] = (struct remark){
 		.path = mem_string(path),
 		.reason = mem_string(reason),
 	};
 }
 
+static void remarks_clear(struct remark_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		free(list->items[i].path);
+		free(list->items[i].reason);
+	}
+	free(list->items);
+}
+
+void scan_add_missing(struct scan *scan, const char *path, const char *reason)
+{
+	remarks_add(&scan->missing, path, reason);
+}
+
+void scan_add_note(struct scan *scan, const char *path, const char *reason)
+{
+	remarks_add(&scan->notes, path, reason);
+}
+
+void scan_again_in(struct scan *scan, int64_t delay_ms)
+{
+	if (delay_ms >= 0 && (scan->again_ms < 0 || delay_ms < scan->again_ms))
+		scan->again_ms = delay_ms;
+}
+
 void scan_clear(struct scan *scan)
 {
-	for (size_t i = 0; i < scan->missing_count; i++) {
-		free(scan->missing[i].path);
-		free(scan->missing[i].reason);
-	}
-	free(scan->missing);
+	remarks_clear(&scan->missing);
+	remarks_clear(&scan->notes);
 	unit_list_clear(&scan->units);
 	strings_clear(&scan->directories);
-	memset(scan, 0, sizeof(*scan));
+	*scan = (struct scan)SCAN_INIT;
 }
 
 void unit_node_fill(struct unit_node *node, const char *root, char *host_path,

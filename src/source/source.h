@@ -8,25 +8,46 @@
  * to ask is discovery's business. Thread: the loop thread.
  */
 
+#include <stdint.h>
+
 #include "base/strings.h"
 #include "config/config.h"
 #include "device/device.h"
 
 struct source;
 
-/* A path or pattern that should give a device and doesn't. */
-struct missing {
+/* A path or pattern, and what there is to say of it. */
+struct remark {
 	char *path;
 	char *reason;
 };
 
-/* Zero-initialise it. */
+struct remark_list {
+	struct remark *items;
+	size_t count;
+	size_t capacity;
+};
+
+/* Begin with SCAN_INIT. */
 struct scan {
 	struct unit_list units;
 	struct strings directories; /* with the root; they need not exist */
-	struct missing *missing;
-	size_t missing_count;
-	size_t missing_capacity;
+	struct remark_list missing; /* what should give a device and doesn't */
+	struct remark_list notes;   /* what is not quite as one may think */
+	int64_t again_ms; /* scan once more after this time; -1: not of its own */
+};
+
+#define SCAN_INIT              \
+	{                      \
+		.again_ms = -1 \
+	}
+
+/* Something happened to a device that has, or had, a node. Strings are borrowed. */
+struct source_event {
+	const char *action; /* udev's word: add, remove, change, bind … */
+	const char *syspath;
+	const char *subsystem;
+	const char *node;
 };
 
 struct source_ops {
@@ -39,6 +60,10 @@ struct source_ops {
 		    struct source **ret, struct error *err);
 	/* An error means: not known now, so what was known stays. */
 	int (*scan)(struct source *source, struct scan *ret, struct error *err);
+	/* Whether a scan would see something else now. NULL: it is no matter of events. */
+	bool (*take_event)(struct source *source, const struct source_event *event);
+	/* Events may have been lost: the next scan relies on nothing. NULL: none does. */
+	void (*distrust)(struct source *source);
 	struct source *(*free)(struct source *source);
 };
 
@@ -52,13 +77,19 @@ struct source {
 
 extern const struct source_ops source_groups;
 extern const struct source_ops source_simulate;
+extern const struct source_ops source_udev;
 
 int source_open(const struct config_class *class, const char *root, bool preview,
 		struct source **ret, struct error *err);
 int source_scan(struct source *source, struct scan *ret, struct error *err);
+bool source_take_event(struct source *source, const struct source_event *event);
+void source_distrust(struct source *source);
 struct source *source_free(struct source *source);
 
 void scan_add_missing(struct scan *scan, const char *path, const char *reason);
+void scan_add_note(struct scan *scan, const char *path, const char *reason);
+/* After this time the scan would see something else; the least of all counts. */
+void scan_again_in(struct scan *scan, int64_t delay_ms);
 void scan_clear(struct scan *scan);
 
 /* A node of the unit: takes host_path over, and identifies it under root. */

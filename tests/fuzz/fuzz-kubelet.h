@@ -55,7 +55,7 @@ static void fuzz_scan_class(size_t index)
 
 	CHECK(source_open(class, "", true, &fuzz_kubelet.sources[index], NULL) == 0);
 	for (unsigned round = 0; round < 2; round++) {
-		KUDEV_AUTO_SCAN struct scan scan = {0};
+		KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
 
 		CHECK(source_scan(fuzz_kubelet.sources[index], &scan, NULL) == 0);
 		if (round == 1)
