@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "device/inventory.h"
 #include "kubelet/allocate.h"
+#include "source/monitor.h"
 #include "source/source.h"
 
 /* Of the devices of one class, for people. */
@@ -187,6 +188,9 @@ static void print_finding(const struct finding *finding)
 	for (size_t i = 0; i < finding->scan.missing.count; i++)
 		printf("  missing   %s: %s\n", finding->scan.missing.items[i].path,
 		       finding->scan.missing.items[i].reason);
+	for (size_t i = 0; i < finding->scan.notes.count; i++)
+		printf("  note      %s: %s\n", finding->scan.notes.items[i].path,
+		       finding->scan.notes.items[i].reason);
 	for (size_t i = 0; i < class->conflicts->count; i++)
 		printf("  conflict  %s: class %s has it\n",
 		       class->conflicts->items[i].host_path,
@@ -198,7 +202,7 @@ static void print_finding(const struct finding *finding)
 }
 
 static void print_findings(const struct finding *findings, size_t count,
-			   const struct strings *warnings)
+			   const struct strings *warnings, struct monitor_state events)
 {
 	size_t devices = 0;
 
@@ -208,6 +212,8 @@ static void print_findings(const struct finding *findings, size_t count,
 	}
 	for (size_t i = 0; i < warnings->count; i++)
 		printf("%s\n", warnings->items[i]);
+	printf("Events of devices: %s (%s).\n", monitor_mode_describe(events.mode),
+	       events.reason);
 	printf("The configuration is valid: %zu class%s, %zu device%s here now.\n", count,
 	       count == 1 ? "" : "es", devices, devices == 1 ? "" : "s");
 }
@@ -255,25 +261,31 @@ static struct json_object *device_json(const struct inventory_class *class,
 	return object;
 }
 
+static struct json_object *remarks_json(const struct remark_list *remarks)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < remarks->count; i++) {
+		struct json_object *item = json_object_new_object();
+
+		add_string(item, "path", remarks->items[i].path);
+		add_string(item, "reason", remarks->items[i].reason);
+		json_object_array_add(array, item);
+	}
+	return array;
+}
+
 static struct json_object *finding_json(const struct finding *finding)
 {
 	const struct inventory_class *class = finding->class;
 	struct json_object *object = json_object_new_object();
 	struct json_object *devices = json_object_new_array();
-	struct json_object *missing = json_object_new_array();
 	struct json_object *conflicts = json_object_new_array();
 
 	add_string(object, "name", class->config->name);
 	add_string(object, "resource", class->config->resource);
 	for (size_t i = 0; i < class->count; i++)
 		json_object_array_add(devices, device_json(class, class->devices[i]));
-	for (size_t i = 0; i < finding->scan.missing.count; i++) {
-		struct json_object *item = json_object_new_object();
-
-		add_string(item, "path", finding->scan.missing.items[i].path);
-		add_string(item, "reason", finding->scan.missing.items[i].reason);
-		json_object_array_add(missing, item);
-	}
 	for (size_t i = 0; i < class->conflicts->count; i++) {
 		struct json_object *item = json_object_new_object();
 
@@ -282,13 +294,23 @@ static struct json_object *finding_json(const struct finding *finding)
 		json_object_array_add(conflicts, item);
 	}
 	json_object_object_add(object, "devices", devices);
-	json_object_object_add(object, "missing", missing);
+	json_object_object_add(object, "missing", remarks_json(&finding->scan.missing));
+	json_object_object_add(object, "notes", remarks_json(&finding->scan.notes));
 	json_object_object_add(object, "conflicts", conflicts);
 	return object;
 }
 
+static struct json_object *events_json(struct monitor_state events)
+{
+	struct json_object *object = json_object_new_object();
+
+	add_string(object, "from", monitor_mode_describe(events.mode));
+	add_string(object, "reason", events.reason);
+	return object;
+}
+
 static void print_json(const struct finding *findings, size_t count,
-		       const struct strings *warnings)
+		       const struct strings *warnings, struct monitor_state events)
 {
 	struct json_object *object = json_object_new_object();
 	struct json_object *classes = json_object_new_array();
@@ -300,14 +322,17 @@ static void print_json(const struct finding *findings, size_t count,
 		json_object_array_add(texts, json_object_new_string(warnings->items[i]));
 	json_object_object_add(object, "classes", classes);
 	json_object_object_add(object, "warnings", texts);
+	json_object_object_add(object, "events", events_json(events));
 	puts(json_object_to_json_string_ext(
 		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(object);
 }
 
-static int print(const struct options *options, const struct finding *findings,
-		 size_t count, struct strings *warnings)
+static int print(const struct options *options, const struct config *config,
+		 const struct finding *findings, struct strings *warnings)
 {
+	struct monitor_state events = monitor_probe(config->events);
+	size_t count = config->class_count;
 	int status = EXIT_OK;
 
 	for (size_t i = 0; i < count; i++) {
@@ -317,10 +342,11 @@ static int print(const struct options *options, const struct finding *findings,
 	}
 	switch (options->output) {
 	case OUTPUT_TABLE:
-		print_findings(findings, count, warnings);
+		print_findings(findings, count, warnings, events);
 		break;
 	case OUTPUT_JSON:
-		print_json(findings, count, warnings);
+	case OUTPUT_YAML: /* of list alone */
+		print_json(findings, count, warnings, events);
 		break;
 	}
 	return status;
@@ -341,7 +367,7 @@ int cli_check(const struct options *options)
 	findings = mem_zero(config->class_count * sizeof(*findings));
 	for (size_t i = 0; i < config->class_count; i++)
 		look(&findings[i], inventory, i, config->root);
-	status = print(options, findings, config->class_count, &warnings);
+	status = print(options, config, findings, &warnings);
 	for (size_t i = 0; i < config->class_count; i++) {
 		scan_clear(&findings[i].scan);
 		source_free(findings[i].source);

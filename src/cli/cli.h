@@ -20,6 +20,7 @@ enum exit_status {
 
 int cli_run(const struct options *options);
 int cli_check(const struct options *options);
+int cli_list(const struct options *options);
 int cli_try(const struct options *options);
 
 /*

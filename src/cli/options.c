@@ -28,6 +28,16 @@ static const struct command commands[] = {
 		.run = cli_check,
 	},
 	{
+		.name = "list",
+		.summary = "show the devices of this machine and what to match on",
+		.description =
+			"Shows the devices of this machine that a class could match, and "
+			"which class of\nthe configuration, if there is one, has them. "
+			"--for prints the conditions that\nselect one of them, to be "
+			"pasted into a class. Changes nothing.",
+		.run = cli_list,
+	},
+	{
 		.name = "try",
 		.summary = "run against a built-in kubelet stand-in",
 		.description =
@@ -42,8 +52,10 @@ static const struct command commands[] = {
 enum {
 	IN_RUN = 1 << 0,
 	IN_CHECK = 1 << 1,
-	IN_TRY = 1 << 2,
-	IN_ALL = IN_RUN | IN_CHECK | IN_TRY,
+	IN_LIST = 1 << 2,
+	IN_TRY = 1 << 3,
+	IN_ALL = IN_RUN | IN_CHECK | IN_LIST | IN_TRY,
+	IN_MOST = IN_RUN | IN_CHECK | IN_TRY,
 };
 
 enum option_id {
@@ -58,6 +70,8 @@ enum option_id {
 	OPTION_ROOT,
 	OPTION_LENIENT,
 	OPTION_ONCE,
+	OPTION_FOR,
+	OPTION_ALL,
 	OPTION_VERSION,
 	OPTION_OUTPUT = 'o',
 	OPTION_HELP = 'h',
@@ -77,15 +91,18 @@ static const struct option_help {
 	 "prefix of names (" CONFIG_DOMAIN ", or " CONFIG_SQUAT_DOMAIN ")"},
 	{"plugin-directory", OPTION_PLUGIN_DIRECTORY, IN_RUN | IN_CHECK, "DIR",
 	 "(" CONFIG_PLUGIN_DIRECTORY ")"},
-	{"listen", OPTION_LISTEN, IN_ALL, "ADDRESS", "reserved for health and metrics"},
-	{"root", OPTION_ROOT, IN_ALL, "DIR", "look for devices and sysfs below DIR"},
+	{"listen", OPTION_LISTEN, IN_MOST, "ADDRESS", "reserved for health and metrics"},
+	{"root", OPTION_ROOT, IN_MOST, "DIR", "look for devices and sysfs below DIR"},
 	{"lenient", OPTION_LENIENT, IN_ALL, NULL,
 	 "only warn of what generic-device-plugin ignores"},
-	{"events", OPTION_EVENTS, IN_ALL, "KIND", "auto, udev, kernel or inotify"},
+	{"events", OPTION_EVENTS, IN_MOST, "KIND", "auto, udev, kernel or inotify"},
 	{"log-level", OPTION_LOG_LEVEL, IN_RUN | IN_TRY, "LEVEL",
 	 "debug, info, warn or error"},
 	{"log-format", OPTION_LOG_FORMAT, IN_RUN | IN_TRY, "FORMAT", "json or text"},
-	{"output", OPTION_OUTPUT, IN_CHECK, "FORMAT", "table or json; also -o"},
+	{"output", OPTION_OUTPUT, IN_CHECK | IN_LIST, "FORMAT",
+	 "table, json or (list) yaml; also -o"},
+	{"for", OPTION_FOR, IN_LIST, "NODE", "the conditions that select this device"},
+	{"all", OPTION_ALL, IN_LIST, NULL, "also devices without hardware of their own"},
 	{"once", OPTION_ONCE, IN_TRY, NULL, "stop after showing everything once"},
 	{"help", OPTION_HELP, IN_ALL, NULL, "show this; also -h"},
 	{"version", OPTION_VERSION, IN_ALL, NULL, "show the version"},
@@ -169,6 +186,10 @@ static bool take_output(struct options *options, const char *text)
 		options->output = OUTPUT_TABLE;
 	else if (strcmp(text, "json") == 0)
 		options->output = OUTPUT_JSON;
+	else if (strcmp(text, "yaml") == 0 && options->command->run == cli_list)
+		options->output = OUTPUT_YAML;
+	else if (options->command->run == cli_list)
+		return usage_error(options->command, "--output is table, json or yaml");
 	else
 		return usage_error(options->command, "--output is either table or json");
 	return true;
@@ -211,6 +232,12 @@ static bool take_option(struct options *options, enum option_id id, const char *
 		break;
 	case OPTION_ONCE:
 		options->once = true;
+		break;
+	case OPTION_FOR:
+		options->node = argument;
+		break;
+	case OPTION_ALL:
+		options->all = true;
 		break;
 	case OPTION_OUTPUT:
 		return take_output(options, argument);

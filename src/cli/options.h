@@ -20,6 +20,7 @@ struct command {
 enum output_format {
 	OUTPUT_TABLE,
 	OUTPUT_JSON,
+	OUTPUT_YAML,
 };
 
 struct options {
@@ -27,7 +28,9 @@ struct options {
 	struct settings settings; /* borrows from argv */
 	const char **devices;	  /* owned; settings.devices */
 	enum output_format output;
+	const char *node; /* of list --for */
 	bool once;
+	bool all;
 };
 
 /*

@@ -31,6 +31,14 @@ void unit_clear(struct unit *unit)
 	memset(unit, 0, sizeof(*unit));
 }
 
+void unit_list_remove(struct unit_list *list, size_t index)
+{
+	unit_clear(&list->items[index]);
+	list->count--;
+	memmove(&list->items[index], &list->items[index + 1],
+		(list->count - index) * sizeof(*list->items));
+}
+
 void unit_list_clear(struct unit_list *list)
 {
 	for (size_t i = 0; i < list->count; i++)

@@ -59,6 +59,8 @@ struct unit_list {
 
 /* Appends a unit without nodes and takes id over; valid until the next call. */
 struct unit *unit_list_add(struct unit_list *list, char *id, size_t node_count);
+/* The order of the others stays. */
+void unit_list_remove(struct unit_list *list, size_t index);
 void unit_list_clear(struct unit_list *list);
 void unit_clear(struct unit *unit);
 

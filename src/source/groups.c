@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <uthash.h>
 
 #include "base/util.h"
 #include "device/identity.h"
 #include "source/glob.h"
+#include "source/settling.h"
 #include "source/source.h"
 #include "source/usb.h"
 
@@ -12,6 +14,16 @@
  * matches of each path, repeated `limit` times, are zipped into units, of which each is
  * handed out `count` times. Paths are looked up anew at each scan.
  */
+
+struct groups {
+	struct source source;
+	struct settling *settling;
+};
+
+static struct groups *groups_of(struct source *source)
+{
+	return KUDEV_CONTAINER_OF(source, struct groups, source);
+}
 
 /* What a scan of one group found: matches[k] belongs to paths[k]. */
 struct expansion {
@@ -207,6 +219,102 @@ static int scan_usb(const struct source *source, const struct config_group *grou
 	return 0;
 }
 
+/* Whether to wait until udev has given the nodes of a unit their permissions and links. */
+static bool is_settling(struct groups *groups, const struct unit *unit)
+{
+	bool wait = false;
+
+	for (size_t i = 0; i < unit->node_count; i++) {
+		const struct unit_node *node = &unit->nodes[i];
+
+		if (!settling_is_ready(&node->identity) &&
+		    settling_wait(groups->settling, node->host_path))
+			wait = true;
+	}
+	return wait;
+}
+
+static void hold_back_unsettled(struct groups *groups, struct scan *scan)
+{
+	bool is_waiting = false;
+
+	/* Below another root there is no udev; a preview shows what will be. */
+	if (*groups->source.root || groups->source.preview || !settling_has_udev())
+		return;
+	settling_begin(groups->settling);
+	for (size_t i = scan->units.count; i-- > 0;) {
+		struct unit *unit = &scan->units.items[i];
+
+		if (!is_settling(groups, unit))
+			continue;
+		scan_add_note(scan, unit_main_node(unit)->host_path,
+			      "udev has not finished with it yet");
+		unit_list_remove(&scan->units, i);
+		is_waiting = true;
+	}
+	if (!is_waiting)
+		return;
+	strings_add_unique(&scan->directories, SETTLING_DATABASE);
+	scan_again_in(scan, settling_left_ms(groups->settling));
+}
+
+/* The name under which a device was met first. */
+struct alias {
+	struct node_identity node;
+	char *path;
+	UT_hash_handle hh;
+};
+
+static struct alias *find_alias(struct alias *aliases, const struct node_identity *node)
+{
+	struct alias *alias;
+
+	HASH_FIND(hh, aliases, node, sizeof(*node), alias);
+	return alias;
+}
+
+static void add_alias(struct alias **aliases, const struct unit_node *node)
+{
+	struct alias *alias = mem_zero(sizeof(*alias));
+
+	alias->node = node->identity;
+	alias->path = mem_string(node->host_path);
+	HASH_ADD(hh, *aliases, node, sizeof(alias->node), alias);
+}
+
+/* A link and its node, or two links, are one device: the first in the list stays. */
+static void drop_aliases(struct scan *scan)
+{
+	struct alias *aliases = NULL;
+	struct alias *next;
+	struct alias *alias;
+
+	for (size_t i = 0; i < scan->units.count;) {
+		const struct unit_node *node = unit_main_node(&scan->units.items[i]);
+
+		alias = find_alias(aliases, &node->identity);
+		if (node->type != NODE_DEVICE || node->identity.type == 0) {
+			i++;
+		} else if (!alias) {
+			add_alias(&aliases, node);
+			i++;
+		} else if (strcmp(alias->path, node->host_path) == 0) {
+			i++;
+		} else {
+			KUDEV_AUTO_FREE char *reason = mem_printf("the same device as %s",
+								  alias->path);
+
+			scan_add_note(scan, node->host_path, reason);
+			unit_list_remove(&scan->units, i);
+		}
+	}
+	HASH_ITER(hh, aliases, alias, next) {
+		HASH_DEL(aliases, alias);
+		free(alias->path);
+		free(alias);
+	}
+}
+
 static int groups_scan(struct source *source, struct scan *ret, struct error *err)
 {
 	for (size_t i = 0; i < source->class->group_count; i++) {
@@ -217,28 +325,36 @@ static int groups_scan(struct source *source, struct scan *ret, struct error *er
 		if (r < 0)
 			return r;
 	}
+	hold_back_unsettled(groups_of(source), ret);
+	/* generic-device-plugin offers both, and pods may hold either. */
+	if (source->class->ids == CONFIG_IDS_READABLE)
+		drop_aliases(ret);
 	return 0;
 }
 
 static int groups_open(const struct config_class *class, const char *root, bool preview,
 		       struct source **ret, struct error *err)
 {
-	struct source *source = mem_zero(sizeof(*source));
+	struct groups *groups = mem_zero(sizeof(*groups));
 
 	(void)err;
-	*source = (struct source){
+	groups->source = (struct source){
 		.ops = &source_groups,
 		.class = class,
 		.root = root,
 		.preview = preview,
 	};
-	*ret = source;
+	groups->settling = settling_new();
+	*ret = &groups->source;
 	return 0;
 }
 
 static struct source *groups_free(struct source *source)
 {
-	free(source);
+	struct groups *groups = groups_of(source);
+
+	settling_free(groups->settling);
+	free(groups);
 	return NULL;
 }
 

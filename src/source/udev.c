@@ -113,7 +113,8 @@ static void examine(struct udev_source *source, const char *syspath, bool hurry)
 		udev_device_new_from_syspath(source->udev, syspath);
 	const struct config_class *class = source->source.class;
 	struct member *member = find_member(source, syspath);
-	bool is_ready = hurry || (device && udev_device_get_is_initialized(device)) ||
+	bool is_ready = hurry || source->source.preview ||
+			(device && udev_device_get_is_initialized(device)) ||
 			!settling_has_udev();
 
 	if (!device || !udev_device_get_devnode(device) ||
