@@ -85,7 +85,8 @@ static void removing_a_file_unplugs_the_device(void **state)
 	assert_int_equal(source_scan(source, &without, NULL), 0);
 	assert_int_equal(without.units.count, 1);
 	assert_string_equal(without.units.items[0].id, "cam-1");
-	assert_non_null(strstr(without.missing.items[0].path, "/run/kudev/simulate/cam/0"));
+	assert_non_null(
+		strstr(without.missing.items[0].path, "/run/kudev/simulate/cam/0"));
 	assert_int_equal(without.directories.count, 1);
 	tree_file(tree, "/run/kudev/simulate/cam/0", "");
 	assert_int_equal(source_scan(source, &after, NULL), 0);
