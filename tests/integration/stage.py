@@ -99,7 +99,7 @@ class Stage:
         line = ["run", "--listen", "none", "--plugin-directory", plugins]
         if classes:
             line += ["--config", self.config(*classes)]
-        if not any("simulate" in each for each in classes):
+        if not any({"simulate", "match"} & each.keys() for each in classes):
             line += ["--root", self.root]
         assert os.access(BINARY, os.X_OK), f"no {BINARY}: build it, or set KUDEV_BINARY"
         kudev = Kudev(*line, *args, plugins=plugins, **options)
