@@ -105,7 +105,7 @@ func replugDuringAllocate(s *stage) {
 	s.note("%d rounds in %.1f s: the device was gone before admission in %d, between that and "+
 		"Allocate in %d", rounds, time.Since(started).Seconds(), early, late)
 	// What the kubelet has may still be the list from before the last round's.
-	waitUntil(2*time.Second, func() bool { return k.admit(newPod("a=2")) == "" },
+	waitUntil(func() bool { return k.admit(newPod("a=2")) == "" },
 		"not to be had although it is there")
 	expect(once(k.held()) == 2, "held: %v", k.held())
 }
@@ -164,7 +164,7 @@ func storm(s *stage) {
 	for _, each := range slices.Clone(k.pods) {
 		k.forget(each)
 	}
-	waitUntil(2*time.Second, func() bool {
+	waitUntil(func() bool {
 		return k.admit(newPod(fmt.Sprintf("serial=%d", devices))) == ""
 	}, "not to be had although all are there")
 }
@@ -266,11 +266,11 @@ func fewer(s *stage) {
 		return amounts[resource("a")].Allocatable == 2 &&
 			amounts[resource("serial")].Allocatable == 1
 	}
-	waitUntil(5*time.Second, served, "not allocatable")
+	waitUntil(served, "not allocatable")
 	for range 2 {
 		k.kill()
 		k.start(k.pods)
-		waitUntil(5*time.Second, served, "not allocatable after a restart")
+		waitUntil(served, "not allocatable after a restart")
 		k.resume()
 		expect(reflect.DeepEqual(k.held(), before), "held: %v, not %v", k.held(), before)
 		expect(slices.Equal(given(k), gave), "the container would get other things")
@@ -321,7 +321,7 @@ func rollingUpdate(s *stage) {
 		gone, settled := time.Now(), time.Duration(0)
 		// The kubelet takes its time to notice, so that it has to be good for a while.
 		for time.Since(gone)-settled < 1500*time.Millisecond {
-			expect(time.Since(gone) < 20*time.Second, "never allocatable for long")
+			expect(time.Since(gone) < patience, "never allocatable for long")
 			amounts := k.capacity()
 			if amounts[resource("serial")] != (amount{8, 8}) ||
 				amounts[resource("sim")] != (amount{8, 8}) {

@@ -255,7 +255,7 @@ func (k *kubelet) wait(wants ...string) time.Duration {
 		check(err)
 		resources[resource(class)] = wanted
 	}
-	return k.ask(request{Do: "wait", Resources: resources, Timeout: 15 * time.Second}).Waited
+	return k.ask(request{Do: "wait", Resources: resources, Timeout: patience}).Waited
 }
 
 func (k *kubelet) capacity() map[string]amount {

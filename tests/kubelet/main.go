@@ -36,7 +36,7 @@ var (
 	logsPath   = flag.String("logs", "", "`directory` for the logs")
 	only       = flag.String("run", "", "only scenarios that this `expression` matches")
 	jobs       = flag.Int("jobs", runtime.NumCPU(), "so many at once")
-	timeout    = flag.Duration("timeout", 3*time.Minute, "for one scenario")
+	timeout    = flag.Duration("timeout", 10*time.Minute, "for one scenario")
 	inside     = flag.String("inside", "", "internal: the scenario to run in this process")
 	nodePath   = flag.String("node", "", "internal: its kubelet")
 	beforePath = flag.String("before", "", "internal: the kubelet of the minor before")

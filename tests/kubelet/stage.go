@@ -24,6 +24,10 @@ const (
 	simDirectory    = "/var/lib/sim"
 )
 
+// Far more than anything takes, on a slow and busy machine too, and less than the 30 s after
+// which kudev looks again without having been told.
+const patience = 25 * time.Second
+
 // A scenario's own node. Whatever goes wrong ends the scenario, by a panic with a failure.
 type stage struct {
 	result  *cell
@@ -147,7 +151,7 @@ func (k *kudev) logged(text string) int {
 }
 
 func (k *kudev) waitLogged(text string, count int) {
-	waitUntil(5*time.Second, func() bool { return k.logged(text) >= count },
+	waitUntil(func() bool { return k.logged(text) >= count },
 		"kudev did not log %q %d times", text, count)
 }
 
@@ -173,7 +177,7 @@ func (k *kudev) stop() {
 	select {
 	case err := <-k.ended:
 		expect(err == nil, "kudev ended with %v", err)
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		fail("kudev did not end on SIGTERM")
 	}
 }
@@ -238,8 +242,8 @@ func runCommand(status int, arguments ...string) []byte {
 	return said.Bytes()
 }
 
-func waitUntil(limit time.Duration, holds func() bool, format string, arguments ...any) {
-	for deadline := time.Now().Add(limit); !holds(); time.Sleep(time.Millisecond) {
+func waitUntil(holds func() bool, format string, arguments ...any) {
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
 		expect(time.Now().Before(deadline), format, arguments...)
 	}
 }
