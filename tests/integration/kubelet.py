@@ -54,6 +54,7 @@ class PluginClient:
     def __init__(self, path):
         self.path = Path(path)
         self.stream = None
+        self.connected = False
         self.channel = grpc.insecure_channel(f"unix:{path}", options=[
             ("grpc.default_authority", "localhost"),
             ("grpc.use_local_subchannel_pool", 1),  # else clients share a connection
@@ -78,6 +79,7 @@ class PluginClient:
         while time.monotonic() < deadline and goes_on():
             try:
                 ready.result(timeout=0.05)
+                self.connected = True
                 return True
             except grpc.FutureTimeoutError:
                 pass
@@ -212,6 +214,8 @@ class Kubelet:
         self.dial = True
         self.watch = True
         self.closes_ended = True  # False: a liar, whose connection outlives the stream
+        # So often a stream that ended took the next client along: see _run_ended.
+        self.displaced = 0
         self.registrations: list[Registration] = []
         self.messages: list[tuple[str, pb.ListAndWatchResponse]] = []
         self._lock = threading.RLock()
@@ -389,7 +393,7 @@ class Kubelet:
                 self._update(life, name, message)
         except (grpc.RpcError, ValueError):
             pass  # the end of a stream is the same for every reason
-        self._run_ended(life, name, slot)
+        self._run_ended(life, name, slot, client)
 
     def _update(self, life: _Life, name: str, message):
         """genericDeviceUpdateCallback: a full replacement."""
@@ -401,13 +405,19 @@ class Kubelet:
             resource.healthy = {d.ID for d in message.devices if d.health == "Healthy"}
             resource.unhealthy = {d.ID for d in message.devices if d.health != "Healthy"}
 
-    def _run_ended(self, life: _Life, name: str, slot: str):
-        """runClient up to 1.36: disconnects whoever is in the slot, not who ended."""
+    def _run_ended(self, life: _Life, name: str, slot: str, ended: PluginClient):
+        """runClient up to 1.36: disconnects whoever is in the slot, not who ended.
+
+        kudev leaves it time, but a busy machine may need more for it.
+        """
         with self._lock:
             client = life.slots.pop(slot, None)
         if client is None or life.over.is_set():
             return
-        if self.closes_ended:
+        with self._lock:
+            self.displaced += client is not ended
+        # Who still dials has no connection to close yet: it goes on, without a slot.
+        if self.closes_ended and client.connected:
             client.close()
         with self._lock:  # PluginDisconnected
             resource = life.resources[name]

@@ -72,7 +72,10 @@ def test_case_44_the_plugins_deleted_socket_is_made_anew(stage):
     assert again.endpoint != kubelet.registrations[0].endpoint
     wait_until(lambda: only_socket(kudev, kubelet), 2, "one socket")
     kubelet.wait_allocatable(SIM, 2)
-    holds_for(lambda: kubelet.allocatable(SIM) == 2, 0.5, "and stays registered")
+    holds_for(lambda: kubelet.allocatable(SIM) == 2 or kubelet.displaced, 0.5,
+              "and stays registered")
+    kubelet.wait_allocatable(SIM, 2)
+    assert len(kubelet.registrations) <= 2 + kubelet.displaced
 
 
 def test_case_44_the_socket_of_one_class_concerns_only_that_class(stage):
@@ -374,16 +377,19 @@ def test_case_53_a_socket_listens_before_it_has_its_name(stage):
                     except FileNotFoundError:
                         pass  # withdrawn already
                     except OSError as error:
-                        refused.append((name, error))
+                        if (stage.plugins / name).exists():  # else withdrawn just now
+                            refused.append((name, error))
 
     thread = threading.Thread(target=try_all)
     thread.start()
     try:
-        for number in range(1, 31):
+        for _ in range(30):
             # An old socket, going, is refused for a moment: give it no such moment.
             tried.update(p.name for p in kudev.sockets())
-            stage.endpoint(kubelet, SIM).unlink()
-            kubelet.wait_registered(SIM, more_than=number)
+            registrations = len(kubelet.registered(SIM))
+            # It is gone if the kubelet has displaced it; then the next one comes unasked.
+            stage.endpoint(kubelet, SIM).unlink(missing_ok=True)
+            kubelet.wait_registered(SIM, more_than=registrations)
     finally:
         over.set()
         thread.join()
