@@ -49,6 +49,8 @@ def test_case_43_a_restarted_kubelet_is_served_by_a_new_socket(stage, removes_al
     again = kubelet.registrations[-1]
     assert again.at - restarted < limit(0.5)
     assert again.endpoint != first.endpoint
+    # The kubelet asks for the list before it answers Register, and kudev logs the answer.
+    kudev.wait_log("registered with the kubelet", endpoint=again.endpoint)
     reasons = [e["reason"] for e in kudev.logged("registered with the kubelet")]
     assert reasons[0] == "start" and reasons[-1] in {"kubelet restarted", "stream ended",
                                                      "socket removed"}

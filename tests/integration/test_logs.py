@@ -25,6 +25,8 @@ def busy_life(stage, **options):
     kubelet.wait_allocatable(SERIAL, 1, capacity=2)
     kubelet.restart()
     kubelet.wait_allocatable(SERIAL, 1, capacity=2)
+    # It has yet to hear the answer that the kubelet gives when it has asked for the list.
+    kudev.wait_log("registered with the kubelet", count=2)
     kudev.terminate()
     return kubelet, kudev
 
