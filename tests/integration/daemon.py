@@ -115,7 +115,7 @@ class Kudev:
         self.send(signal.SIGKILL)
         self.wait_exit()
 
-    def wait_exit(self, seconds=5.0) -> int:
+    def wait_exit(self, seconds=10.0) -> int:
         try:
             code = self.process.wait(limit(seconds))
         except subprocess.TimeoutExpired:

@@ -25,7 +25,7 @@ import grpc
 
 from messages import (PLUGIN_METHODS, PLUGIN_SERVICE, REGISTRATION_SERVICE, VERSION,
                       allocate_request, healths, pb)
-from support import wait_until
+from support import limit, wait_until
 
 CHECKPOINT = "kubelet_internal_checkpoint"
 DIAL_SECONDS = 10.0
@@ -93,10 +93,10 @@ class PluginClient:
         self.stream = self._watch(pb.Empty())
         return self.stream
 
-    def call(self, method: str, request, timeout=10.0):
+    def call(self, method: str, request, timeout=limit(10)):
         return self._unary[method](request, timeout=timeout)
 
-    def start(self, method: str, request, timeout=10.0) -> grpc.Future:
+    def start(self, method: str, request, timeout=limit(10)) -> grpc.Future:
         return self._unary[method].future(request, timeout=timeout)
 
     def allocate(self, *ids: str) -> pb.ContainerAllocateResponse:
@@ -115,6 +115,7 @@ class Watcher:
         self.client = PluginClient(path)
         self.lists: list[pb.ListAndWatchResponse] = []
         self.ended = None
+        self._read: tuple[int, dict] = (0, {})
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -127,7 +128,11 @@ class Watcher:
             self.ended = str(error)
 
     def last(self) -> dict[str, str]:
-        return healths(self.lists[-1]) if self.lists else {}
+        """Read once: whoever waits for a change of thousands of devices asks often."""
+        count = len(self.lists)
+        if count != self._read[0]:
+            self._read = (count, healths(self.lists[count - 1]))
+        return self._read[1]
 
     def wait_last(self, expected: dict[str, str], seconds=5.0):
         wait_until(lambda: self.last() == expected, seconds,

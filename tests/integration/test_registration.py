@@ -28,7 +28,7 @@ def tries_gently(kudev, seconds: float):
     """Stays up, sleeps nearly always, and writes few lines."""
     before, lines = kudev.cpu_seconds(), len(kudev.lines)
     holds_for(lambda: kudev.running, seconds, "kudev stays up")
-    assert kudev.cpu_seconds() - before < 0.02 * seconds * SLOWNESS
+    assert kudev.cpu_seconds() - before < 0.005 * seconds * SLOWNESS
     assert len(kudev.lines) - lines < 10 * seconds
 
 
@@ -46,7 +46,7 @@ def test_case_02_waits_without_a_busy_loop_for_the_socket(stage):
     kudev.wait_log("waiting for the kubelet")
     before = kudev.cpu_seconds()
     holds_for(lambda: kudev.running, 4, "kudev stays up")
-    assert kudev.cpu_seconds() - before < 0.04 * SLOWNESS
+    assert kudev.cpu_seconds() - before < 0.01 * SLOWNESS
     created = time.monotonic()
     kubelet = stage.kubelet()
     entry = kubelet.wait_registered(SIM, seconds=1)
@@ -59,7 +59,8 @@ def test_case_03_backs_off_from_a_stale_socket_until_it_is_replaced(stage):
         stale.bind(str(stage.plugins / "kubelet.sock"))
     kudev = stage.kudev(stage.simulate())
     kudev.wait_log("devices found")
-    tries_gently(kudev, 3)
+    # Until the pauses are so long that the next attempt would not be there in time.
+    tries_gently(kudev, 12)
     kubelet = stage.kubelet()
     kubelet.wait_allocatable(SIM, 2, seconds=1)
 
@@ -111,12 +112,12 @@ def test_case_07_register_survives_a_slow_kubelet(stage):
 @pytest.mark.slow
 @pytest.mark.parametrize("code", ["UNAVAILABLE", "DEADLINE_EXCEEDED", "UNKNOWN"])
 def test_case_08_retries_a_refused_register_ever_more_slowly(stage, code):
-    refusals = 8  # the last pause is about 10 ms × 2⁷
+    refusals = 10  # the last pause is about 10 ms × 2⁹
     kubelet = stage.kubelet(start=False)
     kubelet.before_register = refusing(refusals, code=grpc.StatusCode[code])
     kubelet.start()
     kudev = stage.kudev(stage.simulate())
-    kubelet.wait_registered(SIM, seconds=15)
+    kubelet.wait_registered(SIM, seconds=20)
     kubelet.wait_allocatable(SIM, 2)
 
     pauses = gaps([entry.at for entry in kubelet.registrations])
