@@ -13,8 +13,9 @@
 
 /* Enough to tell the paths of one class apart: 2^40. */
 #define SHORT_HASH_LENGTH 10
-/* Room for "-<hash>" and "-<copy>" of up to six digits. */
-#define SLUG_MAX_LENGTH (IDENTITY_MAX_LENGTH - (1 + SHORT_HASH_LENGTH) - 7)
+/* Room for "-<copy>" of up to six digits, and for "-<hash>" before that. */
+#define SLUG_MAX_LENGTH (IDENTITY_MAX_LENGTH - 7)
+#define HASHED_SLUG_MAX_LENGTH (SLUG_MAX_LENGTH - (1 + SHORT_HASH_LENGTH))
 
 static void hash_paths(const char *first, const char *const *paths, size_t path_count,
 		       const char *separator, char hex[static SHA1_DIGEST_STRING_LENGTH])
@@ -81,17 +82,24 @@ static bool make_path_slug(const char *path, char slug[static SLUG_MAX_LENGTH + 
 	return make_slug(path + (is_below_dev ? 5 : 1), "/", slug) && is_below_dev;
 }
 
-static char *join_id(const char *slug, const char *hash, unsigned copy, unsigned copies)
+/* hash NULL: the slug says enough. */
+static char *join_id(char *slug, const char *hash, unsigned copy, unsigned copies)
 {
 	char short_hash[SHORT_HASH_LENGTH + 2] = "";
 	char suffix[16] = "";
+	size_t length = strlen(slug);
 
-	if (hash)
-		snprintf(short_hash, sizeof(short_hash), "%s%.*s", slug[0] ? "-" : "",
+	if (hash) {
+		length = length < HASHED_SLUG_MAX_LENGTH ? length
+							 : HASHED_SLUG_MAX_LENGTH;
+		while (length > 0 && slug[length - 1] == '-')
+			length--;
+		snprintf(short_hash, sizeof(short_hash), "%s%.*s", length > 0 ? "-" : "",
 			 SHORT_HASH_LENGTH, hash);
+	}
 	if (copies > 1)
 		snprintf(suffix, sizeof(suffix), "-%u", copy);
-	return mem_printf("%s%s%s", slug, short_hash, suffix);
+	return mem_printf("%.*s%s%s", (int)length, slug, short_hash, suffix);
 }
 
 static char *readable_id(const char *const *paths, size_t path_count, unsigned copy,
@@ -137,6 +145,7 @@ char *identity_of_simulated(const char *class_name, unsigned index, unsigned cop
 {
 	/* Cut to the length allowed: IDs of two classes never meet. */
 	if (copies > 1)
-		return mem_printf("%.*s-%u-%u", SLUG_MAX_LENGTH, class_name, index, copy);
-	return mem_printf("%.*s-%u", SLUG_MAX_LENGTH, class_name, index);
+		return mem_printf("%.*s-%u-%u", HASHED_SLUG_MAX_LENGTH, class_name, index,
+				  copy);
+	return mem_printf("%.*s-%u", HASHED_SLUG_MAX_LENGTH, class_name, index);
 }

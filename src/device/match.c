@@ -85,13 +85,18 @@ static bool usb_holds(const struct config_match *match, struct udev_device *devi
 	       holds(&match->usb_serial, udev_device_get_sysattr_value(usb, "serial"));
 }
 
-bool match_device(const struct config_match *match, struct udev_device *device)
+/* What holds from the beginning, or never. */
+static bool origin_holds(const struct config_match *match, struct udev_device *device)
 {
 	return holds(&match->subsystem, udev_device_get_subsystem(device)) &&
 	       holds(&match->kernel, udev_device_get_sysname(device)) &&
-	       usb_holds(match, device) && driver_holds(&match->driver, device) &&
-	       attributes_hold(match, device) && tags_hold(&match->tags, device) &&
-	       properties_hold(match, device) &&
+	       usb_holds(match, device) && driver_holds(&match->driver, device);
+}
+
+bool match_device(const struct config_match *match, struct udev_device *device)
+{
+	return origin_holds(match, device) && attributes_hold(match, device) &&
+	       tags_hold(&match->tags, device) && properties_hold(match, device) &&
 	       !match_any(match->not, match->not_count, device);
 }
 
@@ -100,6 +105,16 @@ bool match_any(const struct config_match *matches, size_t count,
 {
 	for (size_t i = 0; i < count; i++) {
 		if (match_device(&matches[i], device))
+			return true;
+	}
+	return false;
+}
+
+bool match_possible(const struct config_match *matches, size_t count,
+		    struct udev_device *device)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (origin_holds(&matches[i], device))
 			return true;
 	}
 	return false;

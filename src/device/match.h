@@ -23,6 +23,13 @@ bool match_device(const struct config_match *match, struct udev_device *device);
 bool match_any(const struct config_match *matches, size_t count,
 	       struct udev_device *device);
 
+/*
+ * Whether a device that is not complete yet may meet the conditions later: udev still has
+ * to say something, and drivers make attributes after the device.
+ */
+bool match_possible(const struct config_match *matches, size_t count,
+		    struct udev_device *device);
+
 /* Whether a device of this subsystem could meet the conditions at all. */
 bool match_subsystem(const struct config_match *matches, size_t count,
 		     const char *subsystem);

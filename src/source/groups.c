@@ -220,16 +220,19 @@ static int scan_usb(const struct source *source, const struct config_group *grou
 }
 
 /* Whether to wait until udev has given the nodes of a unit their permissions and links. */
-static bool is_settling(struct groups *groups, const struct unit *unit)
+static bool is_settling(struct groups *groups, const struct unit *unit, struct scan *scan)
 {
 	bool wait = false;
 
 	for (size_t i = 0; i < unit->node_count; i++) {
 		const struct unit_node *node = &unit->nodes[i];
 
-		if (!settling_is_ready(&node->identity) &&
-		    settling_wait(groups->settling, node->host_path))
+		if (settling_is_ready(&node->identity))
+			continue;
+		if (settling_wait(groups->settling, node->host_path))
 			wait = true;
+		else
+			scan_add_note(scan, node->host_path, SETTLING_GIVEN_UP);
 	}
 	return wait;
 }
@@ -243,12 +246,8 @@ static void hold_back_unsettled(struct groups *groups, struct scan *scan)
 		return;
 	settling_begin(groups->settling);
 	for (size_t i = scan->units.count; i-- > 0;) {
-		struct unit *unit = &scan->units.items[i];
-
-		if (!is_settling(groups, unit))
+		if (!is_settling(groups, &scan->units.items[i], scan))
 			continue;
-		scan_add_note(scan, unit_main_node(unit)->host_path,
-			      "udev has not finished with it yet");
 		unit_list_remove(&scan->units, i);
 		is_waiting = true;
 	}

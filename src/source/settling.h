@@ -17,6 +17,9 @@
 /* What is waited for at most. */
 #define SETTLING_MAX_MS 5000
 
+/* What to say of a device that is handed out nevertheless. */
+#define SETTLING_GIVEN_UP "udev has not finished with it within five seconds"
+
 /* udev's database; a rename in it ends the waiting. */
 #define SETTLING_DATABASE "/run/udev/data"
 

@@ -103,6 +103,13 @@ static void fill_member(struct member *member, struct udev_device *device)
 	member->numa_node = topology_numa_node(member->syspath);
 }
 
+static bool fits(const struct config_class *class, struct udev_device *device,
+		 bool is_ready)
+{
+	return is_ready ? match_any(class->matches, class->match_count, device)
+			: match_possible(class->matches, class->match_count, device);
+}
+
 /*
  * Looks at a device as it is now. A device that udev has not finished with waits, unless
  * that took too long already (hurry).
@@ -111,14 +118,13 @@ static void examine(struct udev_source *source, const char *syspath, bool hurry)
 {
 	AUTO_DEVICE struct udev_device *device =
 		udev_device_new_from_syspath(source->udev, syspath);
-	const struct config_class *class = source->source.class;
 	struct member *member = find_member(source, syspath);
 	bool is_ready = hurry || source->source.preview ||
 			(device && udev_device_get_is_initialized(device)) ||
 			!settling_has_udev();
 
 	if (!device || !udev_device_get_devnode(device) ||
-	    (is_ready && !match_any(class->matches, class->match_count, device))) {
+	    !fits(source->source.class, device, is_ready)) {
 		if (member)
 			drop_member(source, member);
 	} else if (is_ready) {
@@ -173,15 +179,17 @@ static void look_at_waiting(struct udev_source *source, struct scan *scan)
 	settling_begin(source->settling);
 	HASH_ITER(hh, source->members, member, next) {
 		KUDEV_AUTO_FREE char *syspath = mem_string(member->syspath);
+		bool hurry;
 
 		if (!member->is_waiting)
 			continue;
-		examine(source, syspath, !settling_wait(source->settling, syspath));
+		hurry = !settling_wait(source->settling, syspath);
+		examine(source, syspath, hurry);
 		member = find_member(source, syspath);
-		if (!member || !member->is_waiting)
-			continue;
-		is_waiting = true;
-		scan_add_note(scan, syspath, "udev has not finished with it yet");
+		if (member && member->is_waiting)
+			is_waiting = true;
+		else if (member && hurry)
+			scan_add_note(scan, member->hardware.node, SETTLING_GIVEN_UP);
 	}
 	if (!is_waiting)
 		return;
