@@ -5,11 +5,13 @@ tested in a virtual machine (tests/vm)."""
 import json
 import os
 import textwrap
+import time
 
 import pytest
 
 from daemon import run_kudev
 from stage import resource
+from support import wait_until
 
 NULL = {"subsystem": "mem", "kernel": "null"}
 
@@ -136,3 +138,25 @@ def test_an_attribute_that_is_wrong_makes_a_device_unhealthy_with_a_reason(stage
     assert change["class"] == "bad" and change["reason"].startswith("dev is")
     kubelet.wait_allocatable(resource("bad"), 0, capacity=1)
     assert kubelet.allocatable(resource("good")) == 1
+
+
+def voluntary_switches(pid: int) -> int:
+    """Of the loop thread: each is a wake-up that was waited for."""
+    for line in open(f"/proc/{pid}/task/{pid}/status", encoding="ascii"):
+        if line.startswith("voluntary_ctxt_switches:"):
+            return int(line.split()[1])
+    raise ProcessLookupError(pid)
+
+
+def test_an_idle_kudev_does_not_wake_up(stage):
+    """Events of this machine are none of the test's business: inotify has none of them."""
+    kubelet = stage.kubelet()
+    kudev = stage.kudev(stage.simulate(), args=["--events", "inotify"])
+    kubelet.wait_allocatable(resource("sim"), 2)
+    kudev.wait_log("registered with the kubelet")
+    wait_until(lambda: voluntary_switches(kudev.pid) == (time.sleep(1) or
+                                                         voluntary_switches(kudev.pid)),
+               what="it never comes to rest")
+    before = voluntary_switches(kudev.pid)
+    time.sleep(3)
+    assert voluntary_switches(kudev.pid) == before
