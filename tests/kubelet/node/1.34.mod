@@ -6,6 +6,9 @@ go 1.24.0
 
 require (
 	k8s.io/api v0.34.9
+	k8s.io/apimachinery v0.34.9
+	k8s.io/klog/v2 v2.130.1
+	k8s.io/kubelet v0.34.9
 	k8s.io/kubernetes v1.34.9
 )
 
@@ -86,7 +89,6 @@ require (
 	gopkg.in/inf.v0 v0.9.1 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	k8s.io/apiextensions-apiserver v0.0.0 // indirect
-	k8s.io/apimachinery v0.34.9 // indirect
 	k8s.io/apiserver v0.34.9 // indirect
 	k8s.io/client-go v0.34.9 // indirect
 	k8s.io/cloud-provider v0.0.0 // indirect
@@ -97,10 +99,8 @@ require (
 	k8s.io/cri-client v0.0.0 // indirect
 	k8s.io/csi-translation-lib v0.0.0 // indirect
 	k8s.io/dynamic-resource-allocation v0.0.0 // indirect
-	k8s.io/klog/v2 v2.130.1 // indirect
 	k8s.io/kube-openapi v0.0.0-20250710124328-f3f2b991d03b // indirect
 	k8s.io/kube-scheduler v0.0.0 // indirect
-	k8s.io/kubelet v0.34.9 // indirect
 	k8s.io/mount-utils v0.0.0 // indirect
 	k8s.io/utils v0.0.0-20250604170112-4c0f3b243397 // indirect
 	sigs.k8s.io/json v0.0.0-20241014173422-cfa47c3a1cc8 // indirect
