@@ -69,28 +69,44 @@ func replugHeld(s *stage) {
 }
 
 // The kubelet looks a device up again when the answer to Allocate comes: with topology, and
-// with the topology manager looking as well.
+// with the topology manager looking as well. Many devices make that take its time, within
+// which the device goes.
 func replugDuringAllocate(s *stage) {
-	const rounds = 500
-	s.run("--config", s.config(strings.TrimSuffix(simulate("a", 2, ", numaNodes: 2"), "}")+
+	const devices, rounds = 400, 100
+	s.run("--config", s.config(strings.TrimSuffix(simulate("a", devices, ", numaNodes: 2"), "}")+
 		", preferred: numa}"))
 	k := s.startKubelet("best-effort", 2)
-	k.wait("a=2")
 	simulated := func(i int) string { return fmt.Sprintf("../sim/a/%d", i) }
+	all := fmt.Sprintf("a=%d", devices)
+	k.wait(all)
+	var longest time.Duration
+	for range 3 {
+		started := time.Now()
+		made := k.place(all)
+		longest = max(longest, time.Since(started))
+		k.forget(made)
+	}
+	longest = min(longest, 15*time.Millisecond)
+
 	started := time.Now()
-	late, early := 0, 0
+	meanwhile, early, late := 0, 0, 0
 	for range rounds {
-		device := rand.IntN(2)
-		done := make(chan struct{})
-		pause := rand.N(1500 * time.Microsecond)
+		device := rand.IntN(devices)
+		pause := rand.N(longest)
+		begun, gone := make(chan struct{}), make(chan time.Time)
 		go func() {
+			<-begun
 			time.Sleep(pause)
 			unplug(simulated(device))
-			close(done)
+			gone <- time.Now()
 		}()
-		made := newPod("a=2")
+		made := newPod(all)
+		close(begun)
 		refused := k.admit(made)
-		<-done
+		answered := time.Now()
+		if (<-gone).Before(answered) {
+			meanwhile++
+		}
 		switch {
 		case refused == "":
 			k.forget(made)
@@ -100,14 +116,17 @@ func replugDuringAllocate(s *stage) {
 			early++
 		}
 		plug(simulated(device))
-		k.wait("a=2")
+		k.wait(all)
 	}
-	s.note("%d rounds in %.1f s: the device was gone before admission in %d, between that and "+
-		"Allocate in %d", rounds, time.Since(started).Seconds(), early, late)
+	s.note("%d rounds in %.1f s: the device went during admission in %d, was gone before the "+
+		"kubelet looked in %d, between that and Allocate in %d", rounds,
+		time.Since(started).Seconds(), meanwhile, early, late)
+	expect(meanwhile >= rounds/10 && late > 0, "the device went during admission in %d rounds, "+
+		"between the kubelet's look and Allocate in %d", meanwhile, late)
 	// What the kubelet has may still be the list from before the last round's.
-	waitUntil(func() bool { return k.admit(newPod("a=2")) == "" },
+	waitUntil(func() bool { return k.admit(newPod(all)) == "" },
 		"not to be had although it is there")
-	expect(once(k.held()) == 2, "held: %v", k.held())
+	expect(k.once() == devices, "held: %v", k.held())
 }
 
 func storm(s *stage) {
@@ -140,7 +159,7 @@ func storm(s *stage) {
 		} else {
 			refusals++
 		}
-		once(k.held())
+		k.once()
 		for len(k.pods) > 3 || len(k.pods) > 0 && rand.IntN(2) == 0 {
 			k.forget(k.pods[rand.IntN(len(k.pods))])
 		}
@@ -190,7 +209,7 @@ func unharmed(k *kubelet, before map[string][]string, gave []string) {
 	expect(reflect.DeepEqual(k.held(), before), "held: %v, not %v", k.held(), before)
 	expect(slices.Equal(given(k), gave), "the containers would get other things")
 	rest := k.place("serial=4 sim=4")
-	expect(once(k.held()) == 16, "held: %v", k.held())
+	expect(k.once() == 16, "held: %v", k.held())
 	k.refuse("Available: 0", "serial=1")
 	k.forget(rest)
 }
@@ -221,10 +240,6 @@ func kubeletRestarts(s *stage) {
 
 func kubeletUpgrade(s *stage) {
 	this := s.node
-	if s.before == "" {
-		s.skip("there is no minor before")
-		return
-	}
 	s.node = s.before
 	k, _, all := crowd(s)
 	before, gave := k.held(), given(k)
@@ -248,46 +263,58 @@ func reboot(s *stage) {
 }
 
 // fewer is a change of the configuration that takes away what a pod holds, or a device that
-// is gone when kudev starts.
-func fewer(s *stage) {
-	plug("tty0")
-	plug("tty1")
-	daemon := s.run("--config", s.config(serial(), simulate("a", 4, ", numaNodes: 2")))
-	k := s.startKubelet("best-effort", 2)
-	k.wait("a=4", "serial=2")
-	k.place("a=4 serial=2")
-	before, gave := k.held(), given(k)
-	daemon.stop()
-	unplug("tty1")
-	s.run("--config", s.config(serial(), simulate("a", 2, ", numaNodes: 2")))
-	// Whether what is missing still counts as capacity is kudev's to decide.
-	served := func() bool {
-		amounts := k.capacity()
-		return amounts[resource("a")].Allocatable == 2 &&
-			amounts[resource("serial")].Allocatable == 1
-	}
-	waitUntil(served, "not allocatable")
-	for range 2 {
-		k.kill()
-		k.start(k.pods)
-		waitUntil(served, "not allocatable after a restart")
-		k.resume()
+// is gone when kudev starts. What is held stays in the list.
+func fewer(rolling bool) func(*stage) {
+	return func(s *stage) {
+		plug("tty0")
+		plug("tty1")
+		old := s.run("--config", s.config(serial(), simulate("a", 4, ", numaNodes: 2")))
+		k := s.startKubelet("best-effort", 2)
+		k.wait("a=4", "serial=2")
+		k.place("a=4 serial=2")
+		before, gave := k.held(), given(k)
+		less := s.config(serial(), simulate("a", 2, ", numaNodes: 2"))
+		left := []string{"a=2/4", "serial=1/2"}
+		if rolling {
+			unplug("tty1")
+			k.wait("a=4", "serial=1/2")
+			next := s.run("--config", less)
+			next.waitLogged("registered with the kubelet", 2)
+			old.stop()
+		} else {
+			old.stop()
+			unplug("tty1")
+			s.run("--config", less)
+		}
+		k.settle(left...)
 		expect(reflect.DeepEqual(k.held(), before), "held: %v, not %v", k.held(), before)
-		expect(slices.Equal(given(k), gave), "the container would get other things")
-		k.refuse("Available: 0", "a=1")
+		for range 2 {
+			k.restartLate(left...)
+			expect(reflect.DeepEqual(k.held(), before), "held: %v, not %v", k.held(), before)
+			expect(slices.Equal(given(k), gave), "the container would get other things")
+			k.refuse("Available: 0", "a=1")
+		}
+		plug("tty1")
+		k.wait("serial=2")
+		k.refuse("Available: 0", "serial=1")
 	}
-	plug("tty1")
-	k.wait("serial=2")
-	k.refuse("Available: 0", "serial=1")
 }
 
-func kudevRestarts(kill bool) func(*stage) {
+// How a kudev ends; the kubelet has seen it before the next one starts.
+type ending int
+
+const (
+	stopped ending = iota
+	killed
+)
+
+func kudevRestarts(how ending) func(*stage) {
 	return func(s *stage) {
 		k, daemon, all := crowd(s)
 		before, gave := k.held(), given(k)
 		var took []time.Duration
 		for range 5 {
-			if kill {
+			if how == killed {
 				daemon.kill()
 			} else {
 				daemon.stop()
@@ -304,6 +331,37 @@ func kudevRestarts(kill bool) func(*stage) {
 	}
 }
 
+// kudevReplaced kills kudev and starts another before the kubelet can have seen that: at once,
+// and, as a machine may be busy, with a kubelet that stands still until both have happened.
+func kudevReplaced(s *stage) {
+	const rounds = 8
+	k, daemon, all := crowd(s)
+	before, gave := k.held(), given(k)
+	var took []time.Duration
+	for round := range rounds {
+		replace := func() {
+			daemon.killNow()
+			daemon = s.run(daemon.arguments...)
+		}
+		if round%2 == 0 {
+			replace()
+		} else {
+			k.frozen(func() {
+				replace()
+				time.Sleep(rand.N(50 * time.Millisecond))
+			})
+		}
+		took = append(took, k.settle(all...))
+		unharmed(k, before, gave)
+	}
+	s.note("allocatable for good %d ms (longest of %d) after the start",
+		slices.Max(took).Milliseconds(), rounds)
+	// The next one takes away what a killed one left.
+	daemon.stop()
+	s.run(daemon.arguments...).waitLogged("registered with the kubelet", 2)
+	k.wait(all...)
+}
+
 // A kubelet up to 1.36 cancels the new stream when the old one ends.
 func rollingUpdate(s *stage) {
 	const rounds = 5
@@ -318,24 +376,62 @@ func rollingUpdate(s *stage) {
 		} else {
 			old.kill()
 		}
-		gone, settled := time.Now(), time.Duration(0)
-		// The kubelet takes its time to notice, so that it has to be good for a while.
-		for time.Since(gone)-settled < 1500*time.Millisecond {
-			expect(time.Since(gone) < patience, "never allocatable for long")
-			amounts := k.capacity()
-			if amounts[resource("serial")] != (amount{8, 8}) ||
-				amounts[resource("sim")] != (amount{8, 8}) {
-				settled = time.Since(gone)
-			}
-			time.Sleep(time.Millisecond)
-		}
-		full = append(full, settled)
-		k.wait(all...)
+		full = append(full, k.settle(all...))
 		unharmed(k, before, gave)
 		old = next
 	}
 	s.note("allocatable for good %d ms (longest of %d) after the old one ended",
 		slices.Max(full).Milliseconds(), rounds)
+}
+
+// The old one ends at any time while the new one registers; in half of the rounds the kubelet
+// stands still meanwhile, and then learns of both.
+func rollingUpdateMeanwhile(s *stage) {
+	const rounds, registered = 8, "registered with the kubelet"
+	k, old, all := crowd(s)
+	before, gave := k.held(), given(k)
+	started := time.Now()
+	next := s.run(old.arguments...)
+	next.waitLogged(registered, 2)
+	registering := time.Since(started)
+	old.stop()
+	old = next
+	k.settle(all...)
+
+	var full []time.Duration
+	meanwhile := 0
+	for round := range rounds {
+		end := old.terminate
+		if round%4 > 1 {
+			end = old.killNow
+		}
+		replace := func() {
+			next = s.run(old.arguments...)
+			time.Sleep(rand.N(registering))
+			end()
+			if next.logged(registered) < 2 {
+				meanwhile++
+			}
+		}
+		if round%2 == 0 {
+			replace()
+		} else {
+			k.frozen(replace)
+		}
+		full = append(full, k.settle(all...))
+		if round%4 < 2 {
+			old.waitEnded()
+		}
+		unharmed(k, before, gave)
+		old = next
+	}
+	s.note("allocatable for good %d ms (longest of %d) after the old one's end, which was before "+
+		"the new one had registered in %d", slices.Max(full).Milliseconds(), rounds, meanwhile)
+	expect(meanwhile >= rounds/2, "the old one ended too late, but in %d rounds", meanwhile)
+	// The next one takes away what a killed one left.
+	old.stop()
+	s.run(old.arguments...).waitLogged(registered, 2)
+	k.wait(all...)
 }
 
 // otherPlugin is the way from generic-device-plugin to kudev. The module of that one is not to
@@ -385,7 +481,7 @@ func otherPlugin(s *stage) {
 	}
 	expect(reflect.DeepEqual(k.held(), before), "held: %v, not %v", k.held(), before)
 	rest := k.place("squat.ai/fuse=4")
-	expect(once(k.held()) == count, "held: %v", k.held())
+	expect(k.once() == count, "held: %v", k.held())
 	k.refuse("Available: 0", "squat.ai/fuse=1")
 	var all []string
 	for _, held := range k.held() {

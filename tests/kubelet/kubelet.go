@@ -9,12 +9,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
 // The node program of one minor, running. See node/main.go for the other end.
 type kubelet struct {
 	stage  *stage
+	pid    int
 	kill   func()
 	in     *json.Encoder
 	out    *json.Decoder
@@ -130,7 +132,7 @@ func (s *stage) startKubelet(policy string, numa int) *kubelet {
 }
 
 // start tells the new kubelet that the containers of these pods run.
-func (k *kubelet) start(running []*pod) time.Duration {
+func (k *kubelet) start(running []*pod) {
 	process := command(k.stage.node)
 	in, err := process.StdinPipe()
 	check(err)
@@ -139,6 +141,7 @@ func (k *kubelet) start(running []*pod) time.Duration {
 	log, err := process.StderrPipe()
 	check(err)
 	check(process.Start())
+	k.pid = process.Process.Pid
 	k.in, k.out = json.NewEncoder(in), json.NewDecoder(out)
 	drops := make(chan struct{})
 	k.drops, k.stderr = drops, ""
@@ -161,9 +164,7 @@ func (k *kubelet) start(running []*pod) time.Duration {
 		<-drops
 		_ = process.Wait() // "killed" is no news
 	}
-	return k.ask(request{
-		Do: "start", Pods: running, Policy: k.policy, NUMANodes: k.numa,
-	}).Waited
+	k.ask(request{Do: "start", Pods: running, Policy: k.policy, NUMANodes: k.numa})
 }
 
 // resume is when a kubelet hears of its pods.
@@ -172,18 +173,24 @@ func (k *kubelet) resume() {
 }
 
 // restart is a new kubelet after the old one was killed, with the pods still running. It
-// hears of them at once, and then waits for kudev. It returns how long that took.
+// hears of them at once, and then waits for kudev. It returns how long that took from the
+// end of the old one, with the start of the process.
 func (k *kubelet) restart(wants ...string) time.Duration {
 	k.kill()
-	took := k.start(k.pods)
+	started := time.Now()
+	k.start(k.pods)
 	k.resume()
-	return took + k.wait(wants...)
+	k.wait(wants...)
+	return time.Since(started)
 }
 
 // restartLate is the same, but kudev comes before the pods.
 func (k *kubelet) restartLate(wants ...string) time.Duration {
 	k.kill()
-	took := k.start(k.pods) + k.wait(wants...)
+	started := time.Now()
+	k.start(k.pods)
+	k.wait(wants...)
+	took := time.Since(started)
 	k.resume()
 	return took
 }
@@ -240,9 +247,15 @@ func (k *kubelet) forget(old *pod) {
 	k.pods = slices.DeleteFunc(k.pods, func(each *pod) bool { return each == old })
 }
 
-// wait waits for "class=allocatable" or "class=allocatable/capacity", and returns how long
-// that took.
-func (k *kubelet) wait(wants ...string) time.Duration {
+// frozen runs a function while the kubelet stands still; what comes waits for it.
+func (k *kubelet) frozen(run func()) {
+	check(syscall.Kill(k.pid, syscall.SIGSTOP))
+	run()
+	check(syscall.Kill(k.pid, syscall.SIGCONT))
+}
+
+// parseAmounts reads "class=allocatable", the capacity too, or "class=allocatable/capacity".
+func parseAmounts(wants []string) map[string]amount {
 	resources := map[string]amount{}
 	for _, want := range wants {
 		class, numbers, _ := strings.Cut(want, "=")
@@ -255,7 +268,32 @@ func (k *kubelet) wait(wants ...string) time.Duration {
 		check(err)
 		resources[resource(class)] = wanted
 	}
-	return k.ask(request{Do: "wait", Resources: resources, Timeout: patience}).Waited
+	return resources
+}
+
+// wait waits for amounts, and returns how long that took.
+func (k *kubelet) wait(wants ...string) time.Duration {
+	return k.ask(request{
+		Do: "wait", Resources: parseAmounts(wants), Timeout: patience,
+	}).Waited
+}
+
+// settle waits until the amounts are so and stay so for a while, as the kubelet may take its
+// time to notice the end of a kudev. It returns how long they were not.
+func (k *kubelet) settle(wants ...string) time.Duration {
+	wanted := parseAmounts(wants)
+	started, settled := time.Now(), time.Duration(0)
+	for time.Since(started)-settled < 1500*time.Millisecond {
+		got := k.capacity()
+		expect(time.Since(started) < patience, "not %v for long, at last %v", wants, got)
+		for name := range wanted {
+			if got[name] != wanted[name] {
+				settled = time.Since(started)
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return settled
 }
 
 func (k *kubelet) capacity() map[string]amount {
@@ -279,18 +317,36 @@ func (k *kubelet) heldBy(of *pod, container, class string) []string {
 	return k.held()[of.Metadata.Name+"/"+container+"/"+resource(class)]
 }
 
-// once checks that no device is held by two pods, and returns how many are held.
-func once(held map[string][]string) int {
-	holders := map[string]string{}
-	for holder, ids := range held {
+// once checks that no device is held twice, and returns how many are held. Only what an init
+// container had, unless it is a sidecar, may be another's of the same pod.
+func (k *kubelet) once() int {
+	holders := map[string][]string{}
+	for holder, ids := range k.held() {
 		parts := strings.SplitN(holder, "/", 3)
 		for _, id := range ids {
 			key := parts[2] + " " + id
-			other, taken := holders[key]
-			expect(!taken || other == parts[0], "%s was handed out to %s and %s", key, other,
-				parts[0])
-			holders[key] = parts[0]
+			for _, other := range holders[key] {
+				expect(k.lends(parts[0], parts[1], other), "%s was handed out to %s/%s and %s",
+					key, parts[0], parts[1], other)
+			}
+			holders[key] = append(holders[key], parts[0]+"/"+parts[1])
 		}
 	}
 	return len(holders)
+}
+
+// lends is whether the container and the other, a "pod/container", may share a device.
+func (k *kubelet) lends(name, container, other string) bool {
+	for _, each := range k.pods {
+		for _, init := range each.Spec.InitContainers {
+			if each.Metadata.Name != name || init.RestartPolicy == "Always" {
+				continue
+			}
+			if strings.HasPrefix(other, name+"/") &&
+				(container == init.Name || other == name+"/"+init.Name) {
+				return true
+			}
+		}
+	}
+	return false
 }

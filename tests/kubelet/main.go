@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,7 +30,10 @@ type cell struct {
 	log             string
 }
 
+// No node if that was not built.
 type minor struct{ name, node string }
+
+const notBuilt = "not built"
 
 var (
 	kudevPath  = flag.String("kudev", "", "the `program` to test")
@@ -105,8 +109,12 @@ func runAll(selected []scenario, minors []minor) [][]*cell {
 
 func runOne(each scenario, minors []minor, index int) *cell {
 	result := &cell{Skipped: each.skip}
+	before := ""
+	if each.upgrade && each.skip == "" {
+		before, result.Skipped = minorBefore(minors, index)
+	}
 	if minors[index].node == "" {
-		result.Skipped = "not built"
+		result.Skipped = notBuilt
 	}
 	if result.Skipped != "" {
 		return result
@@ -114,16 +122,36 @@ func runOne(each scenario, minors []minor, index int) *cell {
 	name := strings.Trim(regexp.MustCompile(`[^A-Za-z0-9]+`).ReplaceAllString(each.name, "-"), "-")
 	result.log = filepath.Join(*logsPath, minors[index].name, name+".log")
 	started := time.Now()
-	if err := runProcess(result, each, minors, index); err != nil && result.Failed == "" {
+	err := runProcess(result, each, minors[index].node, before)
+	if err != nil && result.Failed == "" {
 		result.Failed = err.Error()
 	}
 	result.took = time.Since(started)
 	return result
 }
 
+// minorBefore returns the kubelet of the minor before, or why there is none.
+func minorBefore(minors []minor, index int) (node, why string) {
+	major, text, _ := strings.Cut(minors[index].name, ".")
+	number, err := strconv.Atoi(text)
+	if err != nil {
+		return "", minors[index].name + " is no minor"
+	}
+	name := fmt.Sprintf("%s.%d", major, number-1)
+	for _, each := range minors {
+		if each.name == name && each.node == "" {
+			return "", name + " was not built"
+		}
+		if each.name == name {
+			return each.node, ""
+		}
+	}
+	return "", name + " is not among the minors"
+}
+
 // runProcess starts this program again, in namespaces of its own; what it found comes back
 // on descriptor 3, all it and its children say goes into the log.
-func runProcess(result *cell, each scenario, minors []minor, index int) error {
+func runProcess(result *cell, each scenario, node, before string) error {
 	if err := os.MkdirAll(filepath.Dir(result.log), 0o755); err != nil {
 		return err
 	}
@@ -137,12 +165,8 @@ func runProcess(result *cell, each scenario, minors []minor, index int) error {
 		return err
 	}
 	defer in.Close()
-	before := ""
-	if index > 0 {
-		before = minors[index-1].node
-	}
 	command := exec.Command("/proc/self/exe", "-inside", each.name, "-kudev", *kudevPath,
-		"-node", minors[index].node, "-before", before, "-timeout", timeout.String())
+		"-node", node, "-before", before, "-timeout", timeout.String())
 	command.Stdout, command.Stderr, command.ExtraFiles = log, log, []*os.File{out}
 	command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	if os.Getuid() != 0 {
@@ -197,6 +221,9 @@ func report(selected []scenario, minors []minor, cells [][]*cell, took time.Dura
 			case cells[i][j].Failed != "":
 				word = fmt.Sprintf("FAIL %5.1f s", cells[i][j].took.Seconds())
 				failed++
+			case cells[i][j].Skipped == notBuilt:
+				word = notBuilt
+				skipped++
 			case cells[i][j].Skipped != "":
 				word = "n/a"
 				skipped++
@@ -215,21 +242,26 @@ func report(selected []scenario, minors []minor, cells [][]*cell, took time.Dura
 
 func reportNotes(selected []scenario, minors []minor, cells [][]*cell) {
 	for i, each := range selected {
-		if each.about != "" || each.skip != "" {
-			fmt.Printf("\n%s: %s%s\n", each.name, each.about, each.skip)
-		}
+		var lines []string
 		for j := range minors {
-			if len(cells[i][j].Notes) > 0 {
-				if each.about == "" && j == 0 {
-					fmt.Printf("\n%s:\n", each.name)
-				}
-				fmt.Printf("  %s  %s\n", minors[j].name,
-					strings.Join(cells[i][j].Notes, "; "))
+			this := cells[i][j]
+			if each.skip == "" && this.Skipped != "" && this.Skipped != notBuilt {
+				lines = append(lines, fmt.Sprintf("  %s  n/a: %s", minors[j].name, this.Skipped))
 			}
-			if cells[i][j].Failed != "" {
-				fmt.Printf("  %s  FAILED: %s (%s)\n", minors[j].name,
-					cells[i][j].Failed, cells[i][j].log)
+			if len(this.Notes) > 0 {
+				lines = append(lines, fmt.Sprintf("  %s  %s", minors[j].name,
+					strings.Join(this.Notes, "; ")))
 			}
+			if this.Failed != "" {
+				lines = append(lines, fmt.Sprintf("  %s  FAILED: %s (%s)", minors[j].name,
+					this.Failed, this.log))
+			}
+		}
+		if each.about+each.skip != "" || len(lines) > 0 {
+			fmt.Printf("\n%s\n", strings.TrimSpace(each.name+": "+each.about+each.skip))
+		}
+		for _, line := range lines {
+			fmt.Println(line)
 		}
 	}
 }

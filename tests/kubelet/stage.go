@@ -32,7 +32,7 @@ const patience = 25 * time.Second
 type stage struct {
 	result  *cell
 	node    string // the program
-	before  string // that of the minor before, or empty
+	before  string // that of the minor before, for an upgrade
 	kudevs  []*kudev
 	kubelet *kubelet
 	configs int
@@ -58,11 +58,6 @@ func expect(holds bool, format string, arguments ...any) {
 
 func (s *stage) note(format string, arguments ...any) {
 	s.result.Notes = append(s.result.Notes, fmt.Sprintf(format, arguments...))
-}
-
-// skip is for what can't be run on this minor; the scenario then returns.
-func (s *stage) skip(reason string) {
-	s.result.Skipped = reason
 }
 
 // runScenario returns why it failed.
@@ -169,11 +164,18 @@ func (s *stage) run(arguments ...string) *kudev {
 
 // stop ends kudev as a DaemonSet's pod ends.
 func (k *kudev) stop() {
-	if k.stopped {
-		return
+	if !k.stopped {
+		k.terminate()
+		k.waitEnded()
 	}
+}
+
+func (k *kudev) terminate() {
 	k.stopped = true
 	check(k.command.Process.Signal(syscall.SIGTERM))
+}
+
+func (k *kudev) waitEnded() {
 	select {
 	case err := <-k.ended:
 		expect(err == nil, "kudev ended with %v", err)
@@ -183,9 +185,14 @@ func (k *kudev) stop() {
 }
 
 func (k *kudev) kill() {
+	k.killNow()
+	<-k.ended
+}
+
+// killNow does not wait for its end.
+func (k *kudev) killNow() {
 	k.stopped = true
 	check(k.command.Process.Kill())
-	<-k.ended
 }
 
 // command is one that ends with this process.
