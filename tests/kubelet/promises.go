@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -26,8 +27,8 @@ var promising = []string{
 	strings.TrimSuffix(simulate("simulated", 3, ""), "}") + `, env: {SIM: "{index}"}}`,
 }
 
-// promises compares what the kubelet would give to the runtime with what "kudev check" shows
-// and the configuration says, for each class, of one device and of several.
+// promises compares what the kubelet would give to the runtime with what "kudev check" and
+// "kudev try" show and the configuration says, for each class, of one device and of several.
 func promises(s *stage) {
 	for _, name := range []string{"tty0", "tty1", "tty2", "snd/pcm", "snd/control", "video0",
 		"asound.conf"} {
@@ -35,28 +36,128 @@ func promises(s *stage) {
 	}
 	path := s.config(promising...)
 	s.run("--config", path)
-	found := checkJSON("--config", path)
+	found, trials := checkJSON("--config", path), tryAll("--config", path)
 	k := s.startKubelet("none", 0)
 	k.wait("serial=3", "sound=1", "simulated=3")
 	for _, class := range found.Classes {
 		for count := 1; count <= len(class.Devices); count++ {
 			made := k.place(fmt.Sprintf("%s=%d", class.Name, count))
-			var nodes []checkedNode
-			var ids []string
-			for _, device := range class.Devices {
-				if slices.Contains(k.heldBy(made, "c", class.Name), device.ID) {
-					nodes = append(nodes, device.Nodes...)
-					ids = append(ids, device.ID)
-				}
-			}
-			expect(len(ids) == count, "%s: held %v", class.Name, k.held())
-			wanted := promise(class.Name, ids, nodes)
-			got := sorted(k.options(made, "c"))
-			expect(reflect.DeepEqual(got, wanted), "%s=%d: the container gets\n%v\nnot\n%v",
-				class.Name, count, got, wanted)
+			expect(len(k.heldBy(made, "c", class.Name)) == count, "%s: held %v", class.Name,
+				k.held())
+			k.gives(made, "c", k.promised(found, made, "c", class.Name))
 			k.forget(made)
 		}
+		one, found := trials[class.Resource]
+		expect(found, "kudev try does not show %s", class.Resource)
+		k.gives(k.placeWith(class.Name, one.id), "c", one.lines)
+		for len(k.pods) > 0 {
+			k.forget(k.pods[0])
+		}
 	}
+	expect(len(found.Classes) == len(promising) && len(trials) == len(promising),
+		"check shows %d classes, try %d", len(found.Classes), len(trials))
+}
+
+// twoClasses: what a container gets of both is what each promises for itself.
+func twoClasses(s *stage) {
+	plug("tty0")
+	plug("tty1")
+	path := s.config(promising[0], promising[2])
+	s.run("--config", path)
+	found := checkJSON("--config", path)
+	k := s.startKubelet("none", 0)
+	k.wait("serial=2", "simulated=3")
+	both := k.place("serial=1 simulated=2", "serial=1")
+	expect(k.once() == 4, "held: %v", k.held())
+	union := append(k.promised(found, both, "c", "serial"),
+		k.promised(found, both, "c", "simulated")...)
+	slices.Sort(union)
+	k.gives(both, "c", union)
+	k.gives(both, "c1", k.promised(found, both, "c1", "serial"))
+	k.refuse("Available: 0", "serial=1 simulated=1")
+}
+
+// gives compares what the container would get with these lines.
+func (k *kubelet) gives(made *pod, container string, wanted []string) {
+	got := sorted(k.options(made, container))
+	expect(reflect.DeepEqual(got, wanted), "%s of a pod with %v gets\n%v\nnot\n%v", container,
+		made.Spec.Containers[0].Resources.Limits, strings.Join(got, "\n"),
+		strings.Join(wanted, "\n"))
+}
+
+// placeWith places pods of one device until one of them has this one.
+func (k *kubelet) placeWith(class, id string) *pod {
+	for {
+		made := k.place(class + "=1")
+		if k.heldBy(made, "c", class)[0] == id {
+			return made
+		}
+	}
+}
+
+// promised is the promise for those devices of the class that the container holds.
+func (k *kubelet) promised(found checked, made *pod, container, name string) []string {
+	var nodes []checkedNode
+	var ids []string
+	for _, class := range found.Classes {
+		for _, device := range class.Devices {
+			if class.Name == name && slices.Contains(k.heldBy(made, container, name), device.ID) {
+				nodes = append(nodes, device.Nodes...)
+				ids = append(ids, device.ID)
+			}
+		}
+	}
+	expect(len(ids) == len(k.heldBy(made, container, name)), "check shows %v of %s, held: %v", ids,
+		name, k.held())
+	return promise(name, ids, nodes)
+}
+
+// What "kudev try" says that a container which asks for one gets.
+type trial struct {
+	id    string
+	lines []string // as sorted makes them
+}
+
+var (
+	trialBegins = regexp.MustCompile(`^A container that asks for (\S+): 1 gets device (\S+):$`)
+	trialPath   = regexp.MustCompile(`^  (device|mount) +(\S+)  \((\S+) on the host, (\S+)\)$`)
+	trialText   = regexp.MustCompile(`^  (variable|annotation) +(.*)$`)
+)
+
+// tryAll runs "kudev try", by resource. It has its simulated devices in a place of its own.
+func tryAll(arguments ...string) map[string]*trial {
+	said := string(runCommand(0, append([]string{"try", "--once"}, arguments...)...))
+	first, _, _ := strings.Cut(said, "\n")
+	moved, is := strings.CutPrefix(first, "kubelet stand-in in ")
+	expect(is, "kudev try begins with %q", first)
+	trials := map[string]*trial{}
+	var one *trial
+	for _, line := range strings.Split(strings.ReplaceAll(said, moved+"/simulate", simDirectory),
+		"\n") {
+		if found := trialBegins.FindStringSubmatch(line); found != nil {
+			one = &trial{id: found[2]}
+			trials[found[1]] = one
+		} else if found := trialPath.FindStringSubmatch(line); found != nil {
+			how := found[4]
+			if found[1] == "mount" {
+				how = map[string]string{"read-only": "true", "read-write": "false"}[how]
+			}
+			one.lines = append(one.lines, strings.Join([]string{found[1], found[3], found[2], how},
+				" "))
+		} else if found := trialText.FindStringSubmatch(line); found != nil {
+			kind, text := "env ", found[2]
+			if found[1] == "annotation" {
+				kind, text = "annotation ", strings.Replace(text, ": ", "=", 1)
+			}
+			one.lines = append(one.lines, kind+text)
+		} else {
+			expect(!strings.HasPrefix(line, "  "), "kudev try says %q", line)
+		}
+	}
+	for _, each := range trials {
+		slices.Sort(each.lines)
+	}
+	return trials
 }
 
 // promise is what a container must get, each as a line, sorted.

@@ -27,7 +27,7 @@ var scenarios = []scenario{
 	{name: "pods ask for one, several, all, too many", run: amounts},
 	{name: "containers with devices of two classes", run: twoClasses},
 	{name: "init containers and sidecars", run: initContainers},
-	{name: "a container gets what kudev check said", run: promises},
+	{name: "a container gets what check and try said", run: promises},
 	{name: "CDI names", skip: "no class gives CDI names yet"},
 	{name: "preferred: by NUMA node", run: preferredNUMA},
 	{name: "preferred: with devices that must be included", run: preferredMustInclude},
@@ -95,17 +95,6 @@ func amounts(s *stage) {
 	}
 	k.place("a=8")
 	expect(k.once() == 8, "held: %v", k.held())
-}
-
-func twoClasses(s *stage) {
-	s.run("--config", s.config(simulate("a", 2, ""), simulate("b", 2, "")))
-	k := s.startKubelet("none", 0)
-	k.wait("a=2", "b=2")
-	both := k.place("a=1 b=2", "a=1")
-	expect(k.once() == 4, "held: %v", k.held())
-	expect(len(k.options(both, "c").Mounts) == 3 && len(k.options(both, "c1").Mounts) == 1,
-		"the containers get %+v and %+v", k.options(both, "c"), k.options(both, "c1"))
-	k.refuse("Available: 0", "a=1 b=1")
 }
 
 func initContainers(s *stage) {
