@@ -5,10 +5,13 @@ package main
 import (
 	"crypto/sha1"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -434,62 +437,144 @@ func rollingUpdateMeanwhile(s *stage) {
 	k.wait(all...)
 }
 
+// The devices of a node with generic-device-plugin, each as it is configured there.
+var otherDevices = []struct{ name, device string }{
+	{"fuse", `{"name": "fuse", "groups": [{"count": 10, "paths": [{"path": "/dev/fuse"}]}]}`},
+	{"capture", `{"name": "capture", "groups": [{"paths": [{"path": "/dev/snd/controlC0"}, ` +
+		`{"path": "/dev/snd/pcmC0D0c"}]}]}`},
+	{"serial", `{"name": "serial", "groups": [{"paths": [{"path": "/dev/ttyUSB*"}]}]}`},
+	{"video", `{"type": "video", "count": 5, "paths": ["/dev/video0"]}`}, // its first grammar
+}
+
+// otherIDs is what generic-device-plugin calls them, and the paths of each.
+func otherIDs() map[string]map[string][]string {
+	ids := map[string]map[string][]string{"fuse": {}, "capture": {}, "serial": {}, "video": {}}
+	add := func(name string, copy int, paths ...string) {
+		// The number of the copy, then the paths, nothing between.
+		sum := sha1.Sum(fmt.Appendf(nil, "%d%s", copy, strings.Join(paths, "")))
+		ids[name][hex.EncodeToString(sum[:])] = paths
+	}
+	for i := range 10 {
+		add("fuse", i, "/dev/fuse")
+	}
+	add("capture", 0, "/dev/snd/controlC0", "/dev/snd/pcmC0D0c")
+	add("serial", 0, "/dev/ttyUSB0")
+	add("serial", 0, "/dev/ttyUSB1")
+	for i := range 5 {
+		ids["video"][fmt.Sprintf("/dev/video0-%d", i)] = []string{"/dev/video0"}
+	}
+	// Computed with its code, so that we have read it right.
+	for _, pinned := range []struct{ name, id string }{
+		{"fuse", "a68db766f638034740111848aafee2d2dcd6b642"}, // copy 0
+		{"fuse", "bd6ee27a4355ad16a10fab1ffbeb436b0d07000f"}, // copy 9
+		{"capture", "8e312365c4c43caed695c0e3bad2b52cb3dd6fa4"},
+	} {
+		expect(ids[pinned.name][pinned.id] != nil, "%s is none of %v", pinned.id,
+			ids[pinned.name])
+	}
+	return ids
+}
+
+// serveOthers starts stand-ins for generic-device-plugin, and returns how to end them.
+func serveOthers(node string, all map[string]map[string][]string) func() {
+	var others []*exec.Cmd
+	for name, ids := range all {
+		arguments := []string{"plugin", "squat.ai/" + name}
+		for id, paths := range ids {
+			arguments = append(arguments, id+"="+strings.Join(paths, ","))
+		}
+		other := command(node, arguments...)
+		out, err := other.StdoutPipe()
+		check(err)
+		check(other.Start())
+		_, err = io.ReadFull(out, make([]byte, len("registered")))
+		check(err)
+		others = append(others, other)
+	}
+	return func() {
+		for _, other := range others {
+			check(other.Process.Kill())
+			_ = other.Wait() // "killed" is no news
+		}
+	}
+}
+
 // otherPlugin is the way from generic-device-plugin to kudev. The module of that one is not to
 // be had from the module proxy (403), so what writes the checkpoint is a small plugin with
-// its resource name, its IDs and its answers.
-func otherPlugin(s *stage) {
-	const count = 10
-	plug("fuse")
-	path := deviceDirectory + "/fuse"
-	var ids, arguments []string
-	for i := range count {
-		// generic-device-plugin's: the number of the copy, then the paths, nothing between.
-		sum := sha1.Sum(fmt.Appendf(nil, "%d%s", i, path))
-		ids = append(ids, hex.EncodeToString(sum[:]))
-		arguments = append(arguments, ids[i]+"="+path)
-	}
-	slices.Sort(ids)
-	k := s.startKubelet("none", 0)
-	other := command(s.node, append([]string{"plugin", "squat.ai/fuse"}, arguments...)...)
-	out, err := other.StdoutPipe()
-	check(err)
-	check(other.Start())
-	_, err = io.ReadFull(out, make([]byte, len("registered")))
-	check(err)
-	k.wait("squat.ai/fuse=10")
-	for _, wants := range []string{"squat.ai/fuse=1", "squat.ai/fuse=2", "squat.ai/fuse=3"} {
-		k.place(wants)
-	}
-	before, gave := k.held(), given(k)
+// its resource names, its IDs and its answers.
+func otherPlugin(file bool) func(*stage) {
+	return func(s *stage) {
+		for _, name := range []string{"fuse", "snd/controlC0", "snd/pcmC0D0c", "ttyUSB0", "ttyUSB1",
+			"video0"} {
+			plug(name)
+		}
+		// So that they are /dev/fuse and so on, on any machine.
+		arguments, text := []string{"--root", filepath.Dir(deviceDirectory)}, "devices:\n"
+		for _, each := range otherDevices {
+			text += "  - " + each.device + "\n"
+			if !file {
+				arguments = append(arguments, "--device", each.device)
+			}
+		}
+		if file {
+			path := "/var/lib/other.yaml"
+			check(os.WriteFile(path, []byte(text), 0o644))
+			arguments = append(arguments, "--config", path)
+		}
 
-	k.kill()
-	check(other.Process.Kill())
-	_ = other.Wait() // "killed" is no news
-	device, err := json.Marshal(map[string]any{"name": "fuse", "groups": []any{map[string]any{
-		"count": count, "paths": []any{map[string]any{"path": path}}}}})
-	check(err)
-	s.run("--device", string(device))
-	k.start(k.pods)
-	k.resume()
-	k.wait("squat.ai/fuse=10")
-	expect(reflect.DeepEqual(k.held(), before), "held: %v, not %v", k.held(), before)
-	expect(slices.Equal(given(k), gave), "the containers would get other things")
-	// A container that has ended meanwhile is admitted again with its old devices.
-	for _, each := range k.pods {
-		refused := k.admit(each)
-		expect(refused == "", "refused: %s", refused)
+		ids := otherIDs()
+		k := s.startKubelet("none", 0)
+		end := serveOthers(s.node, ids)
+		all := []string{"squat.ai/fuse=10", "squat.ai/capture=1", "squat.ai/serial=2",
+			"squat.ai/video=5"}
+		k.wait(all...)
+		k.place("squat.ai/fuse=1")
+		k.place("squat.ai/fuse=2 squat.ai/serial=1", "squat.ai/video=1")
+		k.place("squat.ai/fuse=3", "squat.ai/capture=1 squat.ai/video=2")
+		before, gave := k.held(), given(k)
+		k.kill()
+		end()
+
+		s.run(arguments...)
+		k.start(k.pods)
+		k.resume()
+		k.wait(all...)
+		expect(len(k.capacity()) == len(ids), "the node has %v", k.capacity())
+		expect(reflect.DeepEqual(k.held(), before), "held: %v, not %v", k.held(), before)
+		expect(slices.Equal(given(k), gave), "the containers would get other things")
+		// A container that has ended meanwhile is admitted again with its old devices.
+		for _, each := range k.pods {
+			refused := k.admit(each)
+			expect(refused == "", "refused: %s", refused)
+		}
+		expect(reflect.DeepEqual(k.held(), before), "held: %v, not %v", k.held(), before)
+		rest := k.place("squat.ai/fuse=4 squat.ai/serial=1 squat.ai/video=2")
+		k.refuse("Available: 0", "squat.ai/fuse=1")
+		sameIDs(k, ids)
+		serial := ids["serial"][k.heldBy(rest, "c", "squat.ai/serial")[0]][0]
+		k.gives(rest, "c", []string{"device /dev/fuse /dev/fuse mrw",
+			fmt.Sprintf("device %s %[1]s mrw", serial), "device /dev/video0 /dev/video0 mrw"})
+		// And those that were the other plugin's are given as they were.
+		for _, each := range slices.Clone(k.pods) {
+			k.forget(each)
+		}
+		again := k.place("squat.ai/capture=1 squat.ai/serial=2")
+		k.gives(again, "c", []string{"device /dev/snd/controlC0 /dev/snd/controlC0 mrw",
+			"device /dev/snd/pcmC0D0c /dev/snd/pcmC0D0c mrw",
+			"device /dev/ttyUSB0 /dev/ttyUSB0 mrw", "device /dev/ttyUSB1 /dev/ttyUSB1 mrw"})
 	}
-	expect(reflect.DeepEqual(k.held(), before), "held: %v, not %v", k.held(), before)
-	rest := k.place("squat.ai/fuse=4")
-	expect(k.once() == count, "held: %v", k.held())
-	k.refuse("Available: 0", "squat.ai/fuse=1")
-	var all []string
-	for _, held := range k.held() {
-		all = append(all, held...)
+}
+
+// sameIDs checks that what is held is all there is.
+func sameIDs(k *kubelet, ids map[string]map[string][]string) {
+	held := map[string][]string{}
+	for holder, ids := range k.held() {
+		name := holder[strings.LastIndex(holder, "/")+1:]
+		held[name] = append(held[name], ids...)
 	}
-	slices.Sort(all)
-	expect(slices.Equal(slices.Compact(all), ids), "IDs: %v, not %v", all, ids)
-	got := k.options(rest, "c").Devices
-	expect(len(got) == 1 && got[0].PathOnHost == path && got[0].Permissions == "mrw",
-		"the container gets %+v", got)
+	for name := range ids {
+		slices.Sort(held[name])
+		expect(slices.Equal(held[name], slices.Sorted(maps.Keys(ids[name]))), "%s: %v, not %v",
+			name, held[name], ids[name])
+	}
 }

@@ -56,9 +56,10 @@ var scenarios = []scenario{
 	{name: "rolling update to fewer devices, pods running", run: fewer(true)},
 	{name: "two classes of one name", run: sameName},
 	{name: "10,000 devices", run: thousands},
-	{name: "pods keep their devices, other plugin to kudev", run: otherPlugin,
-		about: "generic-device-plugin's resource name and IDs (its hash, of the same paths), " +
-			"served by a stand-in, as the real one is not to be had from the module proxy"},
+	{name: "other plugin to kudev with its flags, pods running", run: otherPlugin(false),
+		about: "generic-device-plugin's resource names and IDs, served by a stand-in, as the " +
+			"real one is not to be had from the module proxy"},
+	{name: "other plugin to kudev with its file, pods running", run: otherPlugin(true)},
 }
 
 func registers(count int) func(*stage) {

@@ -4,7 +4,7 @@
 // can be killed, driven by a JSON request a line on stdin and answered on stdout. Built once
 // for each MINOR.mod; what differs between minors is in adapter_*.go.
 //
-// "node plugin RESOURCE ID=PATH..." is a small device plugin instead.
+// "node plugin RESOURCE ID=PATH,PATH..." is a small device plugin instead.
 package main
 
 import (

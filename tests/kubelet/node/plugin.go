@@ -4,25 +4,26 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
 	pluginapi "k8s.io/kubelet/pkg/apis/deviceplugin/v1beta1"
 )
 
-// The node that each ID stands for.
-var paths = map[string]string{}
+// The nodes that each ID stands for.
+var paths = map[string][]string{}
 
-// plugin serves the IDs, each with its one node, until it is killed. It says so on stdout
+// plugin serves the IDs, each with its nodes, until it is killed. It says so on stdout
 // once it is registered. The server is the one that the kubelet's own tests use.
 func plugin(resource string, devices []string) error {
 	var list []*pluginapi.Device
 	for _, device := range devices {
-		id, path, _ := strings.Cut(device, "=")
-		paths[id] = path
+		id, nodes, _ := strings.Cut(device, "=")
+		paths[id] = strings.Split(nodes, ",")
 		list = append(list, &pluginapi.Device{ID: id, Health: pluginapi.Healthy})
 	}
-	socket := filepath.Join(pluginapi.DevicePluginPath, "other.sock")
+	socket := filepath.Join(pluginapi.DevicePluginPath, fmt.Sprintf("other-%d.sock", os.Getpid()))
 	if err := startPlugin(list, socket, resource); err != nil {
 		return err
 	}
@@ -37,9 +38,11 @@ func allocate[D any](request *pluginapi.AllocateRequest, _ map[string]D) (
 	for _, container := range request.ContainerRequests {
 		answer := &pluginapi.ContainerAllocateResponse{}
 		for _, id := range idsOf(container) {
-			answer.Devices = append(answer.Devices, &pluginapi.DeviceSpec{
-				HostPath: paths[id], ContainerPath: paths[id], Permissions: "mrw",
-			})
+			for _, path := range paths[id] {
+				answer.Devices = append(answer.Devices, &pluginapi.DeviceSpec{
+					HostPath: path, ContainerPath: path, Permissions: "mrw",
+				})
+			}
 		}
 		response.ContainerResponses = append(response.ContainerResponses, answer)
 	}
