@@ -77,6 +77,10 @@ func main() {
 		}
 	}
 	started := time.Now()
+	if len(selected) == 0 {
+		fmt.Fprintln(os.Stderr, "no scenario matches the expression")
+		os.Exit(2)
+	}
 	cells := runAll(selected, minors)
 	if !report(selected, minors, cells, time.Since(started)) {
 		os.Exit(1)

@@ -23,16 +23,36 @@ skip()
 	exit 77
 }
 
+usage()
+{
+	printf 'run.sh: %s; see run.sh --help\n' "$*" >&2
+	exit 2
+}
+
+mapfile -t known < <(cd "$here/node" && printf '%s\n' [0-9]*.mod | sed 's/\.mod$//' | sort -V)
 scenarios=()
-if [[ ${1:-} == -run ]]; then
-	scenarios=(-run "$2")
-	shift 2
-fi
-minors=("$@")
-if ((${#minors[@]} == 0)); then
-	mapfile -t minors < <(cd "$here/node" && printf '%s\n' [0-9]*.mod |
-		sed 's/\.mod$//' | sort -V)
-fi
+minors=()
+while (($#)); do
+	case $1 in
+	-h | --help)
+		sed -n '3,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+		exit
+		;;
+	-run)
+		(($# > 1)) || usage "-run needs an expression"
+		printf '' | grep -E -- "$2" >/dev/null || (($? == 1)) || usage "bad expression $2"
+		scenarios=(-run "$2")
+		shift
+		;;
+	-*) usage "unknown option $1" ;;
+	*)
+		[[ -e $here/node/$1.mod ]] || usage "no kubelet $1; there are ${known[*]}"
+		minors+=("$1")
+		;;
+	esac
+	shift
+done
+((${#minors[@]})) || minors=("${known[@]}")
 
 go=${GO:-go}
 [[ -n ${GO:-} || ! -x /usr/local/go/bin/go ]] || PATH=$PATH:/usr/local/go/bin
@@ -43,13 +63,17 @@ version=$(cd / && "$go" env GOVERSION) || skip "$go does not work"
 	skip "$version is too old: go1.21 is needed, which fetches the rest"
 private=(unshare --mount)
 ((EUID == 0)) || private=(unshare --map-root-user --mount)
-"${private[@]}" mount -t tmpfs none /var/lib 2>/dev/null ||
-	skip "no mount namespaces here: neither root nor user namespaces"
+why=$("${private[@]}" mount -t tmpfs none /var/lib 2>&1) ||
+	skip "no mount namespace: $why (as root in a chroot, / has to be a mount point:" \
+		"mount --rbind ROOT ROOT; else user namespaces are needed)"
 
 mkdir -p "$tree"
 : >"$log"
 if [[ -z ${KUDEV_BINARY:-} ]]; then
-	configure_tree "$tree" --disable-tests && make_tree "$tree" all
+	need_packages "${build_packages[@]}"
+	# One by one: an error in the first of a list would not end this.
+	configure_tree "$tree" --disable-tests
+	make_tree "$tree" all
 	KUDEV_BINARY=$tree/kudev
 fi
 
@@ -58,6 +82,7 @@ fi
 export CGO_ENABLED=0
 [[ -z ${KUDEV_CACHE:-} ]] ||
 	export GOCACHE=$KUDEV_CACHE/go-build GOMODCACHE=$KUDEV_CACHE/go-mod
+export GOFLAGS="${GOFLAGS:-} -buildvcs=false"
 flags=(-gcflags="all=-dwarf=false -N -l" -ldflags="-s -w")
 
 # unreachable LOG: prints why modules or a newer Go are not to be had here, if that is all that
@@ -90,6 +115,8 @@ if ! why=$(go_step "$log" -C "$here" build -o "$tree/kubelet" .); then
 	skip "$why"
 fi
 
+say "kubelets ${minors[*]}: the first time each takes minutes to fetch and build, and all of" \
+	"them some 3 GB in Go's caches"
 nodes=()
 absent=()
 started=$SECONDS
