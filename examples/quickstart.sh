@@ -17,8 +17,9 @@ config=$source_dir/examples/quickstart.yaml
 cat <<END
 This installs what kudev is built from, as far as it is missing (apt-get), builds kudev in
 $tree
-and runs "kudev try" on $config:
-a stand-in for the kubelet shows each resource, its devices, and what a pod would get.
+and runs "kudev list", which shows the devices of this machine, and "kudev try" on
+$config: a stand-in for the kubelet shows each resource, its devices, and what a pod would
+get.
 Nothing else on this machine is changed.
 
 END
@@ -26,6 +27,9 @@ END
 need_packages "${build_packages[@]}"
 configure_tree "$tree" --disable-tests
 make_tree "$tree" all
+
+say "kudev list: what this machine has"
+"$tree/kudev" list
 
 say "kudev try --once --config examples/quickstart.yaml $*"
 status=0
