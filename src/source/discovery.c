@@ -279,12 +279,17 @@ static void on_again(void *data)
 	scan_changed(discovery);
 }
 
-/* Whether the class looks into the directory of this node. */
-static bool watches_directory_of(const struct class_watch *watched, const char *node)
+/* Whether a node came or went in a directory into which the class looks. */
+static bool is_near(const struct class_watch *watched, const struct source_event *event)
 {
 	size_t root = strlen(watched->discovery->root);
+	const char *node = event->node;
 	size_t length = (size_t)(strrchr(node, '/') - node);
 	const struct tracked *directory;
+
+	/* Disks say so of each medium and of much else. */
+	if (strcmp(event->action, "change") == 0)
+		return false;
 
 	LL_FOREACH(watched->directories, directory) {
 		if (strncmp(directory->path + root, node, length) == 0 &&
@@ -302,7 +307,7 @@ static void on_event(const struct source_event *event, void *data)
 		struct class_watch *watched = &discovery->classes[i];
 
 		if (!watched->source || !(source_take_event(watched->source, event) ||
-					  watches_directory_of(watched, event->node)))
+					  is_near(watched, event)))
 			continue;
 		watched->changed = true;
 		schedule(discovery);
