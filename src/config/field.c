@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "config/field.h"
 
+#define TEXTS_MAX 250 /* of one value */
+
 void *field_slot(const struct field *field, void *target)
 {
 	return (char *)target + field->offset;
@@ -355,6 +357,39 @@ void field_read(struct document *document, const yaml_node_t *node,
 		field->type->read(document, node, field, target);
 	else
 		read_scalar(document, node, field, target);
+}
+
+static void read_text(struct document *document, const yaml_node_t *node,
+		      const struct field *field, void *target)
+{
+	KUDEV_AUTO_ERROR struct error err = {0};
+
+	if (!document_visit(document, node))
+		return;
+	if (node_is_null(node))
+		document_error(document, node, "%s: has no value", field->key);
+	else if (field_expect(document, node, field, YAML_SCALAR_NODE) &&
+		 field->type->parse(field, node_text(node), target, &err) < 0)
+		document_error(document, node, "%s: %s", field->key, error_message(&err));
+}
+
+void field_read_texts(struct document *document, const yaml_node_t *node,
+		      const struct field *field, void *target)
+{
+	const yaml_node_item_t *items;
+	size_t count;
+
+	if (node->type != YAML_SEQUENCE_NODE) {
+		read_text(document, node, field, target);
+		return;
+	}
+	items = node->data.sequence.items.start;
+	count = (size_t)(node->data.sequence.items.top - items);
+	if (count == 0 || count > TEXTS_MAX)
+		document_error(document, node, "%s: a list has 1 to %d items, not %zu",
+			       field->key, TEXTS_MAX, count);
+	for (size_t i = 0; i < count && i < TEXTS_MAX; i++)
+		read_text(document, document_node(document, items[i]), field, target);
 }
 
 void fields_default(const struct field *fields, void *target)

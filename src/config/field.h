@@ -89,6 +89,13 @@ void fields_read(struct document *document, const yaml_node_t *mapping,
 void field_read(struct document *document, const yaml_node_t *node,
 		const struct field *field, void *target);
 
+/*
+ * The read of a type that is one text or a list of them: each goes through its parse,
+ * which adds it to what was there.
+ */
+void field_read_texts(struct document *document, const yaml_node_t *node,
+		      const struct field *field, void *target);
+
 /* Whether a node is of the kind that the field's type wants; if not, that is reported. */
 bool field_expect(struct document *document, const yaml_node_t *node,
 		  const struct field *field, yaml_node_type_t type);

@@ -9,50 +9,27 @@
 #include "config/value.h"
 
 #define CHECKS_MAX 50
-#define WORDS_MAX 50
 #define THRESHOLD_MAX 100
 #define INTERVAL_MIN_MS 100
 #define INTERVAL_MAX_MS (24 * 3600 * 1000)
 #define TIMEOUT_MIN_MS 10
 #define TIMEOUT_MAX_MS 60000
 
-static void read_word(struct document *document, const yaml_node_t *node,
-		      const struct field *field, void *target)
+static int add_word(const struct field *field, const char *text, void *target,
+		    struct error *err)
 {
 	struct strings *words = field_slot(field, target);
 
-	if (!document_visit(document, node))
-		return;
-	if (node->type == YAML_SCALAR_NODE && !node_is_null(node))
-		strings_add(words, node_text(node));
-	else
-		document_error(document, node, "%s: expected %s", field->key,
-			       field->type->wants);
-}
-
-static void read_words(struct document *document, const yaml_node_t *node,
-		       const struct field *field, void *target)
-{
-	const yaml_node_item_t *items;
-	size_t count;
-
-	if (node->type != YAML_SEQUENCE_NODE) {
-		read_word(document, node, field, target);
-		return;
-	}
-	items = node->data.sequence.items.start;
-	count = (size_t)(node->data.sequence.items.top - items);
-	if (count == 0 || count > WORDS_MAX)
-		document_error(document, node, "%s: a list has 1 to %d items, not %zu",
-			       field->key, WORDS_MAX, count);
-	for (size_t i = 0; i < count && i < WORDS_MAX; i++)
-		read_word(document, document_node(document, items[i]), field, target);
+	(void)err;
+	strings_add(words, text);
+	return 0;
 }
 
 static const struct field_type type_words = {
 	.wants = "a text or a list of them",
 	.schema = "string",
-	.read = read_words,
+	.parse = add_word,
+	.read = field_read_texts,
 };
 
 static int parse_regex(const struct field *field, const char *text, void *target,

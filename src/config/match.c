@@ -8,7 +8,6 @@
 #include "config/match.h"
 #include "config/pattern.h"
 
-#define GLOBS_MAX 250
 #define CONDITIONS_MAX 100
 #define USB_ID_DIGITS 4
 
@@ -64,55 +63,18 @@ static int add_usb_id(const struct field *field, const char *text, void *target,
 	return 0;
 }
 
-static void read_glob(struct document *document, const yaml_node_t *node,
-		      const struct field *field, void *target)
-{
-	KUDEV_AUTO_ERROR struct error err = {0};
-
-	if (!document_visit(document, node))
-		return;
-	if (node->type != YAML_SCALAR_NODE || node_is_null(node)) {
-		KUDEV_AUTO_FREE char *got = node_describe(node);
-
-		document_error(document, node, "%s: expected %s, got %s", field->key,
-			       field->type->wants, got);
-	} else if (field->type->parse(field, node_text(node), target, &err) < 0) {
-		document_error(document, node, "%s: %s", field->key, error_message(&err));
-	}
-}
-
-/* One glob, or a list of which any may match. */
-static void read_globs(struct document *document, const yaml_node_t *node,
-		       const struct field *field, void *target)
-{
-	const yaml_node_item_t *items;
-	size_t count;
-
-	if (node->type != YAML_SEQUENCE_NODE) {
-		read_glob(document, node, field, target);
-		return;
-	}
-	items = node->data.sequence.items.start;
-	count = (size_t)(node->data.sequence.items.top - items);
-	if (count == 0 || count > GLOBS_MAX)
-		document_error(document, node, "%s: a list has 1 to %d items, not %zu",
-			       field->key, GLOBS_MAX, count);
-	for (size_t i = 0; i < count && i < GLOBS_MAX; i++)
-		read_glob(document, document_node(document, items[i]), field, target);
-}
-
 static const struct field_type type_globs = {
 	.wants = "a glob or a list of them",
 	.schema = "string",
 	.parse = add_glob,
-	.read = read_globs,
+	.read = field_read_texts,
 };
 
 static const struct field_type type_usb_ids = {
 	.wants = "a hexadecimal number, a glob or a list of them",
 	.schema = "string",
 	.parse = add_usb_id,
-	.read = read_globs,
+	.read = field_read_texts,
 };
 
 static int property_check(const char *name, struct error *err)
