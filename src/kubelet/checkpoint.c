@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "config/list.h"
 #include "kubelet/checkpoint.h"
@@ -39,6 +40,22 @@ static int parse_numa_node(const char *text)
 	return (int)number;
 }
 
+/*
+ * A kubelet from 1.34 on ends the stream of a list that holds anything but UTF-8, so one bad
+ * byte in a file would take the whole resource away.
+ */
+static bool is_listable(struct json_object *id)
+{
+	const char *text;
+	size_t length;
+
+	if (!json_object_is_type(id, json_type_string))
+		return false;
+	text = json_object_get_string(id);
+	length = (size_t)json_object_get_string_len(id);
+	return length > 0 && strlen(text) == length && text_is_utf8(text);
+}
+
 static void read_ids(const char *resource, struct json_object *ids, int numa_node,
 		     checkpoint_callback on_held, void *data)
 {
@@ -47,7 +64,7 @@ static void read_ids(const char *resource, struct json_object *ids, int numa_nod
 	for (size_t i = 0; i < json_object_array_length(ids); i++) {
 		struct json_object *id = json_object_array_get_idx(ids, i);
 
-		if (json_object_is_type(id, json_type_string))
+		if (is_listable(id))
 			on_held(resource, json_object_get_string(id), numa_node, data);
 	}
 }
@@ -84,12 +101,21 @@ static int read_root(struct json_object *root, checkpoint_callback on_held, void
 	return 0;
 }
 
+int checkpoint_parse(const char *text, checkpoint_callback on_held, void *data,
+		     struct error *err)
+{
+	struct json_object *root = json_tokener_parse(text);
+	int r = read_root(root, on_held, data, err);
+
+	json_object_put(root);
+	return r;
+}
+
 int checkpoint_read(const char *directory, checkpoint_callback on_held, void *data,
 		    struct error *err)
 {
 	KUDEV_AUTO_FREE char *path = mem_printf("%s/" CHECKPOINT_FILE, directory);
 	KUDEV_AUTO_FREE char *text = NULL;
-	struct json_object *root;
 	size_t size;
 	int r = file_read(path, CHECKPOINT_MAX_SIZE, &text, &size, err);
 
@@ -99,8 +125,5 @@ int checkpoint_read(const char *directory, checkpoint_callback on_held, void *da
 	}
 	if (r < 0)
 		return r;
-	root = json_tokener_parse(text);
-	r = read_root(root, on_held, data, err);
-	json_object_put(root);
-	return r;
+	return checkpoint_parse(text, on_held, data, err);
 }

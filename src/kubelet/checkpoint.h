@@ -12,7 +12,10 @@
 
 #include "base/error.h"
 
-/* numa_node is LIST_NUMA_UNKNOWN if the device had none. The strings are borrowed. */
+/*
+ * numa_node is LIST_NUMA_UNKNOWN if the device had none. The strings are borrowed; id is
+ * UTF-8 and not empty.
+ */
 typedef void (*checkpoint_callback)(const char *resource, const char *id, int numa_node,
 				    void *data);
 
@@ -22,5 +25,9 @@ typedef void (*checkpoint_callback)(const char *resource, const char *id, int nu
  */
 int checkpoint_read(const char *directory, checkpoint_callback on_held, void *data,
 		    struct error *err);
+
+/* The same for what the file says. */
+int checkpoint_parse(const char *text, checkpoint_callback on_held, void *data,
+		     struct error *err);
 
 #endif

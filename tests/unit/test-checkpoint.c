@@ -70,10 +70,29 @@ static void what_is_no_checkpoint_holds_nothing(void **state)
 	}
 }
 
+/* JSON's escapes, and bytes that json-c takes as they come. */
+static void ids_that_no_list_can_hold_are_passed_over(void **state)
+{
+	static const char text[] =
+		"{\"Data\":{\"PodDeviceEntries\":["
+		"{\"ResourceName\":\"ex.com/a\",\"DeviceIDs\":{\"-1\":["
+		"\"one\",\"\",\"caf\xe9\",\"a\\u0000b\",\"\\u0000\","
+		"\"\xed\xa0\x80\",\"caf\xc3\xa9\",\"two\"]}}]}}";
+	KUDEV_AUTO_STRINGS struct strings held = {0};
+	KUDEV_AUTO_FREE char *all = NULL;
+
+	(void)state;
+	assert_int_equal(read_text(text, &held), 0);
+	all = strings_join(&held, ", ");
+	assert_string_equal(all,
+			    "ex.com/a one -1, ex.com/a caf\xc3\xa9 -1, ex.com/a two -1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(held_devices_are_told_with_their_numa_nodes),
+		cmocka_unit_test(ids_that_no_list_can_hold_are_passed_over),
 		cmocka_unit_test(what_is_no_checkpoint_holds_nothing),
 	};
 
