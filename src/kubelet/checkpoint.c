@@ -11,8 +11,11 @@
 #include "kubelet/checkpoint.h"
 
 #define CHECKPOINT_FILE "kubelet_internal_checkpoint"
-/* It holds the answer to each Allocate besides: some hundred bytes a container. */
-#define CHECKPOINT_MAX_SIZE (64U * 1024 * 1024)
+/*
+ * It holds the answer to each Allocate besides: some hundred bytes a container. Parsed, a
+ * byte can take fifty.
+ */
+#define CHECKPOINT_MAX_SIZE (8U * 1024 * 1024)
 
 /* The value of a key if it is of that type; NULL otherwise. */
 static struct json_object *member(struct json_object *object, const char *key,
