@@ -542,6 +542,20 @@ bool inventory_verify(struct inventory *inventory, struct inventory_class *class
 	return device->healthy;
 }
 
+static void log_held(struct inventory_class *class, const char *id, bool is_listed)
+{
+	uint64_t suppressed;
+
+	if (!log_limit_burst(&class->held_limit, LOG_BURST, LOG_INTERVAL_MS, &suppressed))
+		return;
+	LOG_AT(is_listed ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR,
+	       is_listed ? "a pod holds a device that is not there"
+			 : "no room in the list for a device that a pod holds",
+	       LOG_STR("class", class->config->name),
+	       LOG_STR("resource", class->config->resource), LOG_STR("device_id", id),
+	       LOG_COUNT("suppressed", suppressed));
+}
+
 void inventory_hold(struct inventory *inventory, size_t index, const char *id,
 		    int numa_node)
 {
@@ -553,9 +567,7 @@ void inventory_hold(struct inventory *inventory, size_t index, const char *id,
 	if (device)
 		device->held = true;
 	if (!device && !has_room(class, &unit))
-		log_error("no room in the list for a device that a pod holds",
-			  LOG_STR("class", class->config->name),
-			  LOG_STR("device_id", id));
+		log_held(class, id, false);
 	if (device || !has_room(class, &unit)) {
 		unit_clear(&unit);
 		return;
@@ -564,9 +576,7 @@ void inventory_hold(struct inventory *inventory, size_t index, const char *id,
 	device->held = true;
 	device->absence = describe_loss(&device->unit);
 	device->reason = device->absence;
-	log_warn("a pod holds a device that is not there",
-		 LOG_STR("class", class->config->name),
-		 LOG_STR("resource", class->config->resource), LOG_STR("device_id", id));
+	log_held(class, id, true);
 	tell_observers(class);
 }
 

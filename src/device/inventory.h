@@ -73,6 +73,7 @@ struct inventory_class {
 	struct log_limit change_limit;
 	struct log_limit summary_limit;
 	struct log_limit conflict_limit;
+	struct log_limit held_limit;
 
 	struct device *by_id; /* hash */
 	struct inventory_observer *observers;

@@ -469,6 +469,27 @@ static void unknown_nodes_are_not_the_same(void **state)
 	expect(fixture, TWO, "y");
 }
 
+static void of_many_held_devices_that_are_missing_the_first_are_logged(void **state)
+{
+	struct fixture *fixture = *state;
+	KUDEV_AUTO_FREE char *lines = NULL;
+	struct capture capture = capture_begin();
+
+	log_setup(LOG_LEVEL_WARN, LOG_FORMAT_JSON);
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 1000; i++) {
+			KUDEV_AUTO_FREE char *id = mem_printf("held-%u", i);
+
+			inventory_hold(fixture->inventory, ONE, id, LIST_NUMA_UNKNOWN);
+		}
+	}
+	log_setup(LOG_LEVEL_NONE, LOG_FORMAT_JSON);
+	lines = capture_end(&capture);
+	assert_int_equal(inventory_class_at(fixture->inventory, ONE)->count, 1000);
+	assert_int_equal(capture_count(lines, "\"a pod holds a device"), 20);
+	assert_int_equal(capture_count(lines, "\n"), 20);
+}
+
 static void nothing_is_fine_to_free(void **state)
 {
 	(void)state;
@@ -497,6 +518,7 @@ int main(void)
 		TEST(a_look_at_the_nodes_finds_what_no_scan_has_told),
 		TEST(an_id_never_changes_hands),
 		TEST(unknown_nodes_are_not_the_same),
+		TEST(of_many_held_devices_that_are_missing_the_first_are_logged),
 		cmocka_unit_test(nothing_is_fine_to_free),
 	};
 
