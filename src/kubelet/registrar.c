@@ -410,8 +410,12 @@ static void check(struct registration *registration)
 	bool is_new;
 
 	if (r < 0) {
-		/* A kubelet that starts removes our socket before it makes its own. */
-		if (registration->server &&
+		/*
+		 * A kubelet that starts removes our socket before it makes its own. As long
+		 * as there is a stream it is not that: the kubelet lives, in an emptied or
+		 * moved directory, and could not be found again.
+		 */
+		if (registration->server && !registration->stream &&
 		    !plugin_socket_is_there(&registration->socket)) {
 			drop_server(registration);
 			registration->reason = "kubelet restarted";

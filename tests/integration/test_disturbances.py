@@ -532,13 +532,31 @@ def test_a_kubelet_sock_that_was_hidden_for_a_while_is_found_again(stage):
 def test_a_plugin_directory_that_was_moved_away_is_found_again(stage):
     ids = stage.plug_serials(1)
     kubelet = stage.kubelet()
-    kudev = stage.kudev(stage.serial())
+    stage.kudev(stage.serial())
     kubelet.wait_allocatable(SERIAL, len(ids))
     away = stage.plugins.with_name("away")
     stage.plugins.rename(away)
-    kudev.wait_log("waiting for the kubelet")
+    stage.plug("ttyUSB7")
+    kubelet.wait_allocatable(SERIAL, len(ids) + 1)
     away.rename(stage.plugins)
-    kubelet.wait_allocatable(SERIAL, len(ids), seconds=2)
+    holds_for(lambda: len(kubelet.registrations) == 1, 0.3, "its stream is still good")
+    kubelet.restart()
+    kubelet.wait_allocatable(SERIAL, len(ids) + 1, seconds=2)
+
+
+def test_a_plugin_directory_emptied_under_a_living_kubelet_costs_nothing(stage):
+    stage.plug_serials(1)
+    kubelet = stage.kubelet()
+    kudev = stage.kudev(stage.serial())
+    kubelet.wait_allocatable(SERIAL, 1)
+    for path in stage.plugins.iterdir():
+        path.unlink()
+    holds_for(lambda: kubelet.allocatable(SERIAL) == 1, 0.5, "the stream goes on")
+    stage.plug("ttyUSB7")
+    kubelet.wait_allocatable(SERIAL, 2)
+    assert not kudev.logged("stream closed")
+    kubelet.restart()
+    kubelet.wait_allocatable(SERIAL, 2, seconds=2)
 
 
 def test_a_second_reader_does_not_hide_that_the_kubelet_has_left(stage):

@@ -178,6 +178,13 @@ static bool has_moved(void *data)
 		       0;
 }
 
+static bool has_one_healthy(void *data)
+{
+	const struct fixture *fixture = data;
+
+	return standin_count_healthy(standin_find(fixture->standin, CAM)->list) == 1;
+}
+
 static void leave_endpoint(struct fixture *fixture)
 {
 	free(fixture->endpoint);
@@ -364,6 +371,29 @@ static void a_directory_that_is_replaced_is_followed(void **state)
 	assert_comes(fixture->loop, all_are_registered, fixture);
 }
 
+/* The kubelet can't be found any more, but it has our stream. */
+static void an_emptied_directory_is_no_reason_to_leave_a_living_kubelet(void **state)
+{
+	struct fixture *fixture = *state;
+	KUDEV_AUTO_FREE char *path = NULL;
+
+	tree_directory(fixture->node->tree, "/plugins");
+	start_kubelet(fixture);
+	start_registrar(fixture);
+	assert_comes(fixture->loop, all_are_registered, fixture);
+	path = mem_printf("/plugins/%s", standin_find(fixture->standin, CAM)->endpoint);
+	tree_remove(fixture->node->tree, "/plugins/kubelet.sock");
+	tree_remove(fixture->node->tree, path);
+	tree_remove(fixture->node->tree, "/run/kudev/simulate/cam/0");
+	node_scan(fixture->node);
+	assert_comes(fixture->loop, has_one_healthy, fixture);
+	assert_true(standin_find(fixture->standin, CAM)->connected);
+	tree_file(fixture->node->tree, "/run/kudev/simulate/cam/0", "");
+	node_scan(fixture->node);
+	restart_kubelet(fixture);
+	assert_comes(fixture->loop, all_are_registered, fixture);
+}
+
 static void handle_refused(struct rpc_call *call, const void *bytes, size_t size,
 			   void *data)
 {
@@ -458,13 +488,6 @@ static void stopping_takes_our_sockets_away_and_no_others(void **state)
 	fixture->registrar = registrar_free(fixture->registrar);
 }
 
-static bool has_one_healthy(void *data)
-{
-	const struct fixture *fixture = data;
-
-	return standin_count_healthy(standin_find(fixture->standin, CAM)->list) == 1;
-}
-
 static void changes_reach_the_kubelet(void **state)
 {
 	struct fixture *fixture = *state;
@@ -497,6 +520,7 @@ int main(void)
 		TEST(a_lost_socket_of_our_own_is_replaced),
 		TEST(a_stream_that_the_kubelet_ends_is_a_reason_to_register_anew),
 		TEST(a_directory_that_is_replaced_is_followed),
+		TEST(an_emptied_directory_is_no_reason_to_leave_a_living_kubelet),
 		TEST(a_failing_registration_is_tried_again),
 		TEST(a_final_refusal_waits_for_another_kubelet),
 		TEST(stopping_takes_our_sockets_away_and_no_others),
