@@ -68,8 +68,10 @@ static void start_plugins(struct daemon *daemon)
 
 static void start_registrar(struct daemon *daemon)
 {
+	/* Another kudev may have served since we looked last. */
 	daemon->registrar = registrar_new(daemon->loop, daemon->rpc, daemon->watcher,
-					  daemon->config->plugin_directory);
+					  daemon->config->plugin_directory, find_holders,
+					  daemon);
 	for (size_t i = 0; i < daemon->config->class_count; i++)
 		registrar_add(daemon->registrar, daemon->plugins[i]);
 }

@@ -85,6 +85,9 @@ struct registrar {
 	struct loop_timer *poll;
 	char *directory;
 	char *kubelet_path;
+	loop_callback before_attempts;
+	void *data;		  /* for it */
+	struct loop_timer *batch; /* set: it was called for the attempts of this round */
 	bool waiting_logged;
 	struct registration *registrations;
 };
@@ -319,6 +322,20 @@ static void forget_kubelet(struct registration *registration)
 	registration->kubelet = (struct socket_identity){0};
 }
 
+static void on_batch_over(void *data)
+{
+	(void)data;
+}
+
+/* Classes that register in the same round of the loop share the call. */
+static void prepare_attempts(struct registrar *registrar)
+{
+	if (loop_timer_is_set(registrar->batch))
+		return;
+	loop_timer_set(registrar->batch, 0);
+	registrar->before_attempts(registrar->data);
+}
+
 /*
  * Connects first: while no kubelet answers, nothing is made and nothing has to be undone.
  * Without a kubelet.sock there is nothing to retry either, until one appears.
@@ -340,8 +357,10 @@ static void attempt(struct registration *registration)
 	registration->attempts++;
 	registration->started_ms = clock_ms();
 	r = rpc_connect(registrar->rpc, registrar->kubelet_path, &connection, &err);
-	if (r == 0)
+	if (r == 0) {
+		prepare_attempts(registrar);
 		r = start_serving(registration, &err);
+	}
 	if (r < 0) {
 		fail_attempt(registration, error_message(&err), err.code);
 		return;
@@ -458,7 +477,8 @@ static void on_poll(void *data)
 }
 
 struct registrar *registrar_new(struct loop *loop, struct rpc *rpc,
-				struct watcher *watcher, const char *directory)
+				struct watcher *watcher, const char *directory,
+				loop_callback before_attempts, void *data)
 {
 	struct registrar *registrar = mem_zero(sizeof(*registrar));
 
@@ -467,6 +487,9 @@ struct registrar *registrar_new(struct loop *loop, struct rpc *rpc,
 	registrar->watcher = watcher;
 	registrar->directory = mem_string(directory);
 	registrar->kubelet_path = mem_printf("%s/" KUBELET_SOCKET, directory);
+	registrar->before_attempts = before_attempts;
+	registrar->data = data;
+	registrar->batch = loop_timer_new(loop, on_batch_over, registrar);
 	plugin_sockets_clean(directory);
 	registrar->watch = watch_new(watcher, directory, check_all, registrar);
 	registrar->poll = loop_timer_new(loop, on_poll, registrar);
@@ -493,6 +516,7 @@ void registrar_stop(struct registrar *registrar)
 
 	registrar->watch = watch_free(registrar->watch);
 	loop_timer_cancel(registrar->poll);
+	loop_timer_cancel(registrar->batch);
 	LL_FOREACH(registrar->registrations, registration) {
 		plugin_observe_streams(registration->plugin, NULL, NULL);
 		drop_server(registration);
@@ -512,6 +536,7 @@ struct registrar *registrar_free(struct registrar *registrar)
 	}
 	watch_free(registrar->watch);
 	loop_timer_free(registrar->poll);
+	loop_timer_free(registrar->batch);
 	free(registrar->directory);
 	free(registrar->kubelet_path);
 	free(registrar);

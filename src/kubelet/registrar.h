@@ -21,10 +21,12 @@ struct registrar;
 
 /*
  * Takes over the directory: sockets that dead kudevs left in it are removed. The plugins
- * must outlive the registrar.
+ * must outlive the registrar. before_attempts runs before a class is registered, once for all
+ * that are registered in one go.
  */
 struct registrar *registrar_new(struct loop *loop, struct rpc *rpc,
-				struct watcher *watcher, const char *directory);
+				struct watcher *watcher, const char *directory,
+				loop_callback before_attempts, void *data);
 
 /* Registers the plugin, now or as soon as there is a kubelet. */
 void registrar_add(struct registrar *registrar, struct plugin *plugin);

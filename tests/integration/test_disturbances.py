@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from daemon import SOCKET_NAME
-from kubelet import refusing
-from messages import PLUGIN_SERVICE, pb
+from kubelet import CHECKPOINT, refusing
+from messages import PLUGIN_SERVICE, healths, pb
 from stage import resource
 from support import SANITIZED, SLOWNESS, holds_for, limit, wait_until
 
@@ -349,6 +349,18 @@ def test_case_52_of_two_instances_the_survivor_is_registered(stage, per_socket):
     kubelet.wait_allocatable(SIM, 2, seconds=2)
     assert kubelet.client(SIM).allocate("sim-0").mounts
     wait_until(lambda: only_socket(new, kubelet), 2, "one socket")
+
+
+def test_a_pod_that_got_its_device_from_another_kudev_is_known_when_we_register(stage):
+    """The kubelet since 1.34 panics if it is not."""
+    kubelet, _kudev = serving(stage)
+    entry = {"PodUID": "u", "ContainerName": "c", "ResourceName": SIM,
+             "DeviceIDs": {"-1": ["sim-0", "sim-7"]}, "AllocResp": ""}
+    (stage.plugins / CHECKPOINT).write_text(json.dumps(
+        {"Data": {"PodDeviceEntries": [entry], "RegisteredDevices": {}}, "Checksum": 1}))
+    kubelet.restart()
+    kubelet.wait_allocatable(SIM, 2, capacity=3, seconds=2)
+    assert healths(kubelet.lists(SIM)[-1])["sim-7"] == "Unhealthy"
 
 
 @pytest.mark.parametrize("umask", [0o077, 0o022, 0o000])

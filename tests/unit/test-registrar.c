@@ -25,6 +25,7 @@ struct fixture {
 	struct watcher *watcher;
 	struct registrar *registrar;
 	struct plugin *plugins[CLASS_COUNT];
+	struct wait_count preparations;
 
 	struct standin *standin;
 	char *endpoint;	 /* that must be left behind: see has_moved() */
@@ -82,7 +83,8 @@ static int set_up(void **state)
 static void start_registrar(struct fixture *fixture)
 {
 	fixture->registrar = registrar_new(fixture->loop, fixture->rpc, fixture->watcher,
-					   fixture->directory);
+					   fixture->directory, wait_add,
+					   &fixture->preparations);
 	for (size_t i = 0; i < CLASS_COUNT; i++)
 		registrar_add(fixture->registrar, fixture->plugins[i]);
 }
@@ -371,6 +373,24 @@ static void a_directory_that_is_replaced_is_followed(void **state)
 	assert_comes(fixture->loop, all_are_registered, fixture);
 }
 
+static void classes_that_register_together_are_prepared_for_once(void **state)
+{
+	struct fixture *fixture = *state;
+
+	start_registrar(fixture);
+	assert_int_equal(fixture->preparations.count, 0);
+	tree_directory(fixture->node->tree, "/plugins");
+	start_kubelet(fixture);
+	assert_comes(fixture->loop, all_are_registered, fixture);
+	assert_int_equal(fixture->preparations.count, 1);
+	leave_endpoint(fixture);
+	tree_remove(fixture->node->tree, "/plugins/kubelet.sock");
+	stop_kubelet(fixture);
+	restart_kubelet(fixture);
+	assert_comes(fixture->loop, has_moved, fixture);
+	assert_true(fixture->preparations.count >= 2);
+}
+
 /* The kubelet can't be found any more, but it has our stream. */
 static void an_emptied_directory_is_no_reason_to_leave_a_living_kubelet(void **state)
 {
@@ -520,6 +540,7 @@ int main(void)
 		TEST(a_lost_socket_of_our_own_is_replaced),
 		TEST(a_stream_that_the_kubelet_ends_is_a_reason_to_register_anew),
 		TEST(a_directory_that_is_replaced_is_followed),
+		TEST(classes_that_register_together_are_prepared_for_once),
 		TEST(an_emptied_directory_is_no_reason_to_leave_a_living_kubelet),
 		TEST(a_failing_registration_is_tried_again),
 		TEST(a_final_refusal_waits_for_another_kubelet),
