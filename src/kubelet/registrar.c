@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -44,13 +43,6 @@ enum registration_state {
 	REGISTRATION_REGISTERED,  /* serving; the kubelet has accepted */
 };
 
-/* Tells one kubelet.sock from the next: inode numbers are used again soon. */
-struct socket_identity {
-	dev_t device;
-	ino_t inode;
-	struct timespec bound; /* when it was made: nothing else sets its mtime */
-};
-
 struct registration {
 	struct registrar *registrar;
 	struct plugin *plugin;
@@ -85,6 +77,7 @@ struct registrar {
 	struct loop_timer *poll;
 	char *directory;
 	char *kubelet_path;
+	uint32_t instance;
 	loop_callback before_attempts;
 	void *data;		  /* for it */
 	struct loop_timer *batch; /* set: it was called for the attempts of this round */
@@ -95,28 +88,6 @@ struct registrar {
 static const char *resource_of(const struct registration *registration)
 {
 	return plugin_class(registration->plugin)->resource;
-}
-
-/* Returns 0 or a negative errno: there is no kubelet.sock, or it can't be seen. */
-static int identify_kubelet(const struct registrar *registrar,
-			    struct socket_identity *ret)
-{
-	struct stat status;
-
-	if (stat(registrar->kubelet_path, &status) < 0)
-		return -errno;
-	*ret = (struct socket_identity){
-		.device = status.st_dev,
-		.inode = status.st_ino,
-		.bound = status.st_mtim,
-	};
-	return 0;
-}
-
-static bool same_socket(const struct socket_identity *a, const struct socket_identity *b)
-{
-	return a->device == b->device && a->inode == b->inode &&
-	       a->bound.tv_sec == b->bound.tv_sec && a->bound.tv_nsec == b->bound.tv_nsec;
 }
 
 static void attempt(struct registration *registration);
@@ -291,7 +262,7 @@ static int start_serving(struct registration *registration, struct error *err)
 {
 	struct registrar *registrar = registration->registrar;
 	int fd = plugin_socket_open(registrar->directory, resource_of(registration),
-				    &registration->socket, err);
+				    registrar->instance, &registration->socket, err);
 
 	if (fd < 0)
 		return fd;
@@ -348,7 +319,7 @@ static void attempt(struct registration *registration)
 	int r;
 
 	loop_timer_cancel(registration->timer);
-	r = identify_kubelet(registrar, &registration->kubelet);
+	r = socket_identify(registrar->kubelet_path, &registration->kubelet);
 	if (r < 0) {
 		forget_kubelet(registration);
 		log_waiting(registrar, -r);
@@ -425,7 +396,7 @@ static void attempt_anew(struct registration *registration, const char *reason)
 static void check(struct registration *registration)
 {
 	struct socket_identity kubelet = {0};
-	int r = identify_kubelet(registration->registrar, &kubelet);
+	int r = socket_identify(registration->registrar->kubelet_path, &kubelet);
 	bool is_new;
 
 	if (r < 0) {
@@ -444,7 +415,7 @@ static void check(struct registration *registration)
 			forget_kubelet(registration);
 		return;
 	}
-	is_new = !same_socket(&kubelet, &registration->kubelet);
+	is_new = !socket_is_same(&kubelet, &registration->kubelet);
 	if (registration->state == REGISTRATION_WAITING) {
 		if (is_new)
 			attempt_anew(registration, registration->reason);
@@ -487,6 +458,7 @@ struct registrar *registrar_new(struct loop *loop, struct rpc *rpc,
 	registrar->watcher = watcher;
 	registrar->directory = mem_string(directory);
 	registrar->kubelet_path = mem_printf("%s/" KUBELET_SOCKET, directory);
+	registrar->instance = plugin_socket_instance();
 	registrar->before_attempts = before_attempts;
 	registrar->data = data;
 	registrar->batch = loop_timer_new(loop, on_batch_over, registrar);

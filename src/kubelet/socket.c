@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/unix.h"
 #include "base/util.h"
+#include "config/value.h"
 #include "kubelet/socket.h"
 
 /*
@@ -18,9 +19,18 @@
  */
 #define HIDDEN_PREFIX "."
 #define HEX4 "[0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
-#define NAME_PATTERN "kudev-" HEX4 HEX4 "-" HEX4 HEX4 ".sock"
+#define HEX6 HEX4 "[0-9a-f][0-9a-f]"
+#define NAME_PATTERN "kudev-" HEX4 HEX4 "-" HEX6 "-" HEX4 HEX4 ".sock"
+#define NAME_EXAMPLE "kudev-01234567-89abcd-ef012345.sock"
+/* Up to and including the -: "kudev-01234567-", "89abcd-". */
+#define RESOURCE_LENGTH 15
+#define INSTANCE_LENGTH 7
+#define INSTANCE_MAX 0xffffffU
 /* A socket that is being made is younger than this; dead ones may wait. */
 #define HIDDEN_MAX_AGE_S 60
+
+_Static_assert(PLUGIN_DIRECTORY_MAX + sizeof("/" HIDDEN_PREFIX NAME_EXAMPLE) <= 108,
+	       "a socket's path must fit into sun_path");
 
 /* FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/), to be told by, not for safety. */
 static uint32_t hash_name(const char *text)
@@ -46,7 +56,40 @@ static int name_socket(const char *hidden, struct plugin_socket *socket,
 	return 0;
 }
 
-int plugin_socket_open(const char *directory, const char *resource,
+int socket_identify(const char *path, struct socket_identity *ret)
+{
+	struct stat status;
+
+	if (stat(path, &status) < 0)
+		return -errno;
+	*ret = (struct socket_identity){
+		.device = status.st_dev,
+		.inode = status.st_ino,
+		.bound = status.st_mtim,
+	};
+	return 0;
+}
+
+bool socket_is_same(const struct socket_identity *a, const struct socket_identity *b)
+{
+	return a->device == b->device && a->inode == b->inode &&
+	       a->bound.tv_sec == b->bound.tv_sec && a->bound.tv_nsec == b->bound.tv_nsec;
+}
+
+bool socket_is_dead(const char *path)
+{
+	int fd = unix_connect(path, NULL);
+
+	fd_close(fd);
+	return fd == -ECONNREFUSED;
+}
+
+uint32_t plugin_socket_instance(void)
+{
+	return arc4random() & INSTANCE_MAX;
+}
+
+int plugin_socket_open(const char *directory, const char *resource, uint32_t instance,
 		       struct plugin_socket *ret, struct error *err)
 {
 	KUDEV_AUTO_FREE char *name = NULL;
@@ -55,7 +98,8 @@ int plugin_socket_open(const char *directory, const char *resource,
 	struct plugin_socket made = {0};
 	int r;
 
-	name = mem_printf("kudev-%08x-%08x.sock", hash_name(resource), arc4random());
+	name = mem_printf("kudev-%08x-%06x-%08x.sock", hash_name(resource), instance,
+			  arc4random());
 	hidden = mem_printf("%s/" HIDDEN_PREFIX "%s", directory, name);
 	fd = unix_listen(hidden, err);
 	if (fd < 0)
@@ -89,13 +133,31 @@ void plugin_socket_remove(struct plugin_socket *socket)
 	*socket = (struct plugin_socket){0};
 }
 
-/* Nobody listens; any other answer, also none, may be somebody's. */
-static bool is_dead(const char *path)
+bool plugin_socket_is_kudevs(const char *name)
 {
-	int fd = unix_connect(path, NULL);
+	return fnmatch(NAME_PATTERN, name, 0) == 0;
+}
 
-	fd_close(fd);
-	return fd == -ECONNREFUSED;
+bool plugin_socket_is_of_instance(const char *name, uint32_t instance)
+{
+	KUDEV_AUTO_FREE char *part = mem_printf("%06x-", instance);
+
+	return plugin_socket_is_kudevs(name) &&
+	       strncmp(name + RESOURCE_LENGTH, part, INSTANCE_LENGTH) == 0;
+}
+
+bool plugin_socket_is_for(const char *name, const char *resource)
+{
+	KUDEV_AUTO_FREE char *part = mem_printf("kudev-%08x-", hash_name(resource));
+
+	return plugin_socket_is_kudevs(name) && strncmp(name, part, RESOURCE_LENGTH) == 0;
+}
+
+bool plugin_socket_has_same_owner(const char *name, const char *other)
+{
+	if (plugin_socket_is_kudevs(name) && plugin_socket_is_kudevs(other))
+		return strncmp(name, other, RESOURCE_LENGTH + INSTANCE_LENGTH) == 0;
+	return strcmp(name, other) == 0;
 }
 
 static bool is_ours_to_clean(const char *path, const char *name)
@@ -104,7 +166,7 @@ static bool is_ours_to_clean(const char *path, const char *name)
 
 	if (lstat(path, &status) < 0 || !S_ISSOCK(status.st_mode))
 		return false;
-	if (fnmatch(NAME_PATTERN, name, 0) == 0)
+	if (plugin_socket_is_kudevs(name))
 		return true;
 	return fnmatch(HIDDEN_PREFIX NAME_PATTERN, name, 0) == 0 &&
 	       time(NULL) - status.st_mtime > HIDDEN_MAX_AGE_S;
@@ -121,7 +183,7 @@ void plugin_sockets_clean(const char *directory)
 		KUDEV_AUTO_FREE char *path = mem_printf("%s/%s", directory,
 							entry->d_name);
 
-		if (is_ours_to_clean(path, entry->d_name) && is_dead(path) &&
+		if (is_ours_to_clean(path, entry->d_name) && socket_is_dead(path) &&
 		    unlink(path) == 0)
 			log_info("removed the socket of a dead kudev",
 				 LOG_STR("path", path));

@@ -16,7 +16,7 @@ from support import (REPOSITORY, SANITIZED, cpu_seconds, limit, open_files,
 BINARY = os.environ.get("KUDEV_BINARY", str(REPOSITORY / "build/dev/kudev"))
 _SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error:|"
                         r"panic|[Aa]ssertion .* failed|Segmentation fault|\*\*\* ")
-SOCKET_NAME = re.compile(r"kudev-[0-9a-f]{8}-[0-9a-f]{8}\.sock\Z")
+SOCKET_NAME = re.compile(r"kudev-[0-9a-f]{8}-[0-9a-f]{6}-[0-9a-f]{8}\.sock\Z")
 
 
 def environment(**more) -> dict:

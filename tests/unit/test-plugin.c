@@ -63,7 +63,8 @@ static void start(struct fixture *fixture, size_t class, const char *const *file
 	fixture->plugin = plugin_new(fixture->loop, fixture->node->inventory,
 				     inventory_class_at(fixture->node->inventory, class));
 	plugin_observe_streams(fixture->plugin, on_stream, fixture);
-	fd = plugin_socket_open(fixture->node->tree->root, "x", &fixture->socket, NULL);
+	fd = plugin_socket_open(fixture->node->tree->root, "x", 0, &fixture->socket,
+				NULL);
 	assert_true(fd >= 0);
 	fixture->server = plugin_serve(fixture->plugin, fixture->rpc, fd);
 	assert_int_equal(rpc_connect(fixture->rpc, fixture->socket.path,

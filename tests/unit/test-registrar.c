@@ -494,7 +494,7 @@ static void stopping_takes_our_sockets_away_and_no_others(void **state)
 	bool idle = false;
 
 	/* One of a kudev that was killed, and one that is not ours to take. */
-	tree_file(fixture->node->tree, "/plugins/kudev-01234567-89abcdef.sock",
+	tree_file(fixture->node->tree, "/plugins/kudev-01234567-89abcd-ef012345.sock",
 		  "no socket");
 	start_kubelet(fixture);
 	start_registrar(fixture);

@@ -10,7 +10,8 @@
 #include "test-tree.h"
 
 #define HEX8 "[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
-#define PATTERN "kudev-" HEX8 "-" HEX8 ".sock"
+#define PATTERN "kudev-" HEX8 "-0a1b2c-" HEX8 ".sock"
+#define INSTANCE 0x0a1b2c
 
 static bool is_served(const char *path)
 {
@@ -62,7 +63,8 @@ static void a_socket_is_private_under_any_umask(void **state)
 	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(masks); i++) {
 		struct plugin_socket socket = {0};
 		mode_t old = umask(masks[i]);
-		int fd = plugin_socket_open(tree->root, "ex.com/a", &socket, NULL);
+		int fd = plugin_socket_open(tree->root, "ex.com/a", INSTANCE, &socket,
+					    NULL);
 		struct stat status;
 
 		assert_int_equal(umask(old), masks[i]);
@@ -92,10 +94,11 @@ static void names_tell_the_resource_and_are_new_each_time(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		fds[i] = plugin_socket_open(tree->root, resources[i], &sockets[i], NULL);
+		fds[i] = plugin_socket_open(tree->root, resources[i], INSTANCE,
+					    &sockets[i], NULL);
 		assert_true(fds[i] >= 0);
 		assert_int_equal(fnmatch(PATTERN, sockets[i].name, 0), 0);
-		assert_int_equal(strlen(sockets[i].name), 28);
+		assert_int_equal(strlen(sockets[i].name), 35);
 		assert_memory_equal(sockets[i].name, prefixes[i], strlen(prefixes[i]));
 		assert_string_equal(strrchr(sockets[i].path, '/') + 1, sockets[i].name);
 	}
@@ -117,7 +120,7 @@ static void a_path_that_is_too_long_is_an_error(void **state)
 	KUDEV_AUTO_ERROR struct error err = {0};
 	struct plugin_socket socket = {0};
 	/* 107 bytes less "/" and the name with the dot that it has at first. */
-	int longest = 107 - 1 - 29;
+	int longest = 107 - 1 - 36;
 	int fd;
 
 	(void)state;
@@ -125,12 +128,12 @@ static void a_path_that_is_too_long_is_an_error(void **state)
 	longer = mem_printf("%s0", exact);
 	assert_int_equal(mkdir(exact, 0700), 0);
 	assert_int_equal(mkdir(longer, 0700), 0);
-	fd = plugin_socket_open(exact, "ex.com/a", &socket, &err);
+	fd = plugin_socket_open(exact, "ex.com/a", INSTANCE, &socket, &err);
 	assert_true(fd >= 0);
 	assert_true(plugin_socket_is_there(&socket));
 	plugin_socket_remove(&socket);
 	fd_close(fd);
-	assert_int_equal(plugin_socket_open(longer, "ex.com/a", &socket, &err),
+	assert_int_equal(plugin_socket_open(longer, "ex.com/a", INSTANCE, &socket, &err),
 			 -ENAMETOOLONG);
 	assert_null(socket.path);
 	assert_int_equal(rmdir(longer), 0);
@@ -144,7 +147,8 @@ static void a_missing_directory_is_an_error(void **state)
 	struct plugin_socket socket = {0};
 
 	(void)state;
-	assert_int_equal(plugin_socket_open(gone, "ex.com/a", &socket, &err), -ENOENT);
+	assert_int_equal(plugin_socket_open(gone, "ex.com/a", INSTANCE, &socket, &err),
+			 -ENOENT);
 	assert_non_null(strstr(error_message(&err), gone));
 }
 
@@ -153,7 +157,7 @@ static void only_our_own_socket_is_removed(void **state)
 	KUDEV_AUTO(tree_free) struct tree *tree = tree_new();
 	KUDEV_AUTO_FREE char *name = NULL;
 	struct plugin_socket socket = {0};
-	int fd = plugin_socket_open(tree->root, "ex.com/a", &socket, NULL);
+	int fd = plugin_socket_open(tree->root, "ex.com/a", INSTANCE, &socket, NULL);
 	int other;
 
 	(void)state;
@@ -180,16 +184,17 @@ static void sockets_of_the_dead_are_cleaned_and_those_of_the_living_stay(void **
 		bool old;
 		bool stays;
 	} tests[] = {
-		{"kudev-01234567-89abcdef.sock", false, false, false},
-		{"kudev-01234567-00000000.sock", true, false, true},
-		{".kudev-01234567-00000001.sock", false, false, true},
-		{".kudev-01234567-00000002.sock", false, true, false},
+		{"kudev-01234567-0a1b2c-89abcdef.sock", false, false, false},
+		{"kudev-01234567-0a1b2c-00000000.sock", true, false, true},
+		{".kudev-01234567-0a1b2c-00000001.sock", false, false, true},
+		{".kudev-01234567-0a1b2c-00000002.sock", false, true, false},
 		{"kubelet.sock", false, false, true},
 		{"kudev.sock", false, false, true},
-		{"kudev-0123456-89abcdef.sock", false, false, true},
-		{"kudev-01234567-89ABCDEF.sock", false, false, true},
-		{"kudev-01234567-89abcdef.sock.bak", false, false, true},
-		{"xkudev-01234567-89abcdef.sock", false, false, true},
+		{"kudev-01234567-89abcdef.sock", false, false, true},
+		{"kudev-0123456-0a1b2c-89abcdef.sock", false, false, true},
+		{"kudev-01234567-0a1b2c-89ABCDEF.sock", false, false, true},
+		{"kudev-01234567-0a1b2c-89abcdef.sock.bak", false, false, true},
+		{"xkudev-01234567-0a1b2c-89abcdef.sock", false, false, true},
 	};
 	static const struct timespec long_ago[] = {{.tv_sec = 1}, {.tv_sec = 1}};
 	KUDEV_AUTO(tree_free) struct tree *tree = tree_new();
@@ -207,9 +212,9 @@ static void sockets_of_the_dead_are_cleaned_and_those_of_the_living_stay(void **
 					 0);
 	}
 	/* What is no socket, whatever its name. */
-	tree_file(tree, "/kudev-01234567-11111111.sock", "");
-	tree_link(tree, "/kudev-01234567-22222222.sock", "kudev.sock");
-	tree_directory(tree, "/kudev-01234567-33333333.sock");
+	tree_file(tree, "/kudev-01234567-0a1b2c-11111111.sock", "");
+	tree_link(tree, "/kudev-01234567-0a1b2c-22222222.sock", "kudev.sock");
+	tree_directory(tree, "/kudev-01234567-0a1b2c-33333333.sock");
 	plugin_sockets_clean(tree->root);
 	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(tests); i++) {
 		KUDEV_AUTO_FREE char *name = mem_printf("/%s", tests[i].name);
@@ -221,16 +226,53 @@ static void sockets_of_the_dead_are_cleaned_and_those_of_the_living_stay(void **
 		assert_int_equal(lstat(path, &status) == 0, tests[i].stays);
 		fd_close(fds[i]);
 	}
-	assert_true(tree_exists(tree, "/kudev-01234567-11111111.sock"));
-	assert_true(tree_exists(tree, "/kudev-01234567-22222222.sock"));
-	assert_true(tree_exists(tree, "/kudev-01234567-33333333.sock"));
+	assert_true(tree_exists(tree, "/kudev-01234567-0a1b2c-11111111.sock"));
+	assert_true(tree_exists(tree, "/kudev-01234567-0a1b2c-22222222.sock"));
+	assert_true(tree_exists(tree, "/kudev-01234567-0a1b2c-33333333.sock"));
 	plugin_sockets_clean("/nowhere/at/all");
+}
+
+static void names_tell_whose_they_are(void **state)
+{
+	static const struct {
+		const char *name;
+		bool kudevs;
+		bool of_instance;
+		bool for_resource;
+		bool same_owner; /* as the first */
+	} tests[] = {
+		{"kudev-aa873a57-0a1b2c-89abcdef.sock", true, true, true, true},
+		{"kudev-aa873a57-0a1b2c-00000000.sock", true, true, true, true},
+		{"kudev-aa873a57-0a1b2d-89abcdef.sock", true, false, true, false},
+		{"kudev-ab873bea-0a1b2c-89abcdef.sock", true, true, false, false},
+		{"kudev-aa873a57-89abcdef.sock", false, false, false, false},
+		{"kudev-aa873a57-0a1b2c-", false, false, false, false},
+		{"kudev-", false, false, false, false},
+		{"other.sock", false, false, false, false},
+		{"", false, false, false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(tests); i++) {
+		const char *name = tests[i].name;
+
+		assert_int_equal(plugin_socket_is_kudevs(name), tests[i].kudevs);
+		assert_int_equal(plugin_socket_is_of_instance(name, INSTANCE),
+				 tests[i].of_instance);
+		assert_int_equal(plugin_socket_is_for(name, "ex.com/a"),
+				 tests[i].for_resource);
+		assert_int_equal(plugin_socket_has_same_owner(name, tests[0].name),
+				 tests[i].same_owner);
+		assert_true(plugin_socket_has_same_owner(name, name));
+	}
+	assert_true(plugin_socket_instance() <= 0xffffff);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_socket_is_private_under_any_umask),
+		cmocka_unit_test(names_tell_whose_they_are),
 		cmocka_unit_test(names_tell_the_resource_and_are_new_each_time),
 		cmocka_unit_test(a_path_that_is_too_long_is_an_error),
 		cmocka_unit_test(a_missing_directory_is_an_error),
