@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "deviceplugin/v1beta1/api.pb-c.h"
+#include "kubelet/neighbours.h"
 #include "kubelet/registrar.h"
 #include "kubelet/socket.h"
 
@@ -32,15 +33,46 @@
 #define RELEASE_MS 100
 /* A stream that lived this long shows that the registration was sound. */
 #define SOUND_MS 5000
-/* How often to look without a hint from inotify, with it and without. */
+/*
+ * How often to look without a hint from inotify. That tells nearly all, so that an idle kudev
+ * may sleep long. It does not tell of a plugin that was killed, which leaves its socket
+ * behind, nor of a mount over the directory in which we wait for a kubelet.
+ */
+#define POLL_QUIET_MS 300000
 #define POLL_MS 30000
-#define POLL_BLIND_MS 1000
+#define POLL_BLIND_MS 1000 /* without inotify */
 #define FAILURE_LOG_INTERVAL_MS 60000
 
 enum registration_state {
 	REGISTRATION_WAITING,	  /* for the kubelet, or for the retry timer */
 	REGISTRATION_REGISTERING, /* serving; Register is under way */
 	REGISTRATION_REGISTERED,  /* serving; the kubelet has accepted */
+};
+
+/* Whose end is a reason to register anew, since it may have taken our resource with it. */
+enum renewal_cause {
+	RENEWAL_KUDEV,	/* another one with the same resource, as in a rolling update */
+	RENEWAL_PLUGIN, /* of some resource, likely not ours */
+	RENEWAL_CAUSE_MAX,
+};
+
+/*
+ * Each registration anew takes the devices away for RELEASE_MS, so that the first is at once
+ * and the next after an interval, doubled each time until it was quiet for a while.
+ */
+static const struct renewal_pace {
+	const char *reason;
+	int64_t min_ms;
+	int64_t max_ms;
+	int64_t quiet_ms;
+} renewal_paces[RENEWAL_CAUSE_MAX] = {
+	[RENEWAL_KUDEV] = {"another kudev ended", BACKOFF_MIN_MS, BACKOFF_MAX_MS, 60000},
+	[RENEWAL_PLUGIN] = {"another plugin ended", 10000, 300000, 600000},
+};
+
+struct renewal {
+	int64_t last_ms; /* 0: never */
+	int64_t interval_ms;
 };
 
 struct registration {
@@ -59,6 +91,11 @@ struct registration {
 		*stream; /* the first on the present server, the kubelet's; NULL: none */
 	bool streamed;	 /* there was one */
 
+	struct loop_timer *renewal_timer; /* only while there is a server */
+	int64_t renewal_due_ms;
+	enum renewal_cause renewal_cause;
+	struct renewal renewals[RENEWAL_CAUSE_MAX];
+
 	const char *reason; /* of the attempt to come, for the log */
 	unsigned attempts;  /* since the last success */
 	int64_t backoff_ms; /* 0: none yet */
@@ -75,12 +112,18 @@ struct registrar {
 	struct watcher *watcher;
 	struct watch *watch;
 	struct loop_timer *poll;
+	int64_t poll_ms; /* what it is set to */
 	char *directory;
 	char *kubelet_path;
 	uint32_t instance;
 	loop_callback before_attempts;
 	void *data;		  /* for it */
 	struct loop_timer *batch; /* set: it was called for the attempts of this round */
+	struct neighbours *neighbours;
+	struct loop_timer *neighbour_timer; /* to look at them again */
+	bool neighbours_suspected;	    /* of having been killed */
+	int64_t neighbours_tried_ms;	    /* by connecting, in a poll */
+	struct socket_identity kubelet;	    /* at the last look at them; 0: none */
 	bool waiting_logged;
 	struct registration *registrations;
 };
@@ -88,6 +131,32 @@ struct registrar {
 static const char *resource_of(const struct registration *registration)
 {
 	return plugin_class(registration->plugin)->resource;
+}
+
+static int64_t poll_interval(const struct registrar *registrar)
+{
+	const struct registration *registration;
+
+	if (!watcher_is_live(registrar->watcher))
+		return POLL_BLIND_MS;
+	if (neighbours_are_there(registrar->neighbours))
+		return POLL_MS;
+	LL_FOREACH(registrar->registrations, registration) {
+		if (!registration->stream)
+			return POLL_MS;
+	}
+	return POLL_QUIET_MS;
+}
+
+/* A longer interval has time until the poll. */
+static void shorten_poll(struct registrar *registrar)
+{
+	int64_t interval_ms = poll_interval(registrar);
+
+	if (interval_ms >= registrar->poll_ms)
+		return;
+	registrar->poll_ms = interval_ms;
+	loop_timer_set(registrar->poll, interval_ms);
 }
 
 static void attempt(struct registration *registration);
@@ -108,9 +177,11 @@ static void drop_server(struct registration *registration)
 	registration->due = false;
 	registration->request = rpc_request_cancel(registration->request);
 	loop_timer_cancel(registration->timer);
+	loop_timer_cancel(registration->renewal_timer);
 	registration->state = REGISTRATION_WAITING;
 	registration->stream = NULL;
 	registration->streamed = false;
+	shorten_poll(registration->registrar);
 	if (!registration->server)
 		return;
 	plugin_socket_remove(&registration->socket);
@@ -198,6 +269,18 @@ static void fail_attempt(struct registration *registration, const char *text, in
 	retry_in(registration, retry_ms);
 }
 
+/*
+ * The end of another plugin may be why a stream ended, and be unknown because it was killed.
+ * Its other resources are then waiting for us.
+ */
+static void suspect_neighbours(struct registrar *registrar)
+{
+	if (!neighbours_are_there(registrar->neighbours))
+		return;
+	registrar->neighbours_suspected = true;
+	loop_timer_set(registrar->neighbour_timer, 0);
+}
+
 /* The stream of a registered class has ended while the kubelet stays, or so it seems. */
 static void lose_stream(struct registration *registration)
 {
@@ -208,6 +291,7 @@ static void lose_stream(struct registration *registration)
 	if (sound)
 		registration->backoff_ms = 0;
 	retry_in(registration, RELEASE_MS + next_backoff(registration));
+	suspect_neighbours(registration->registrar);
 }
 
 static void on_register_done(enum rpc_status status, const char *text, void *data)
@@ -428,23 +512,149 @@ static void check(struct registration *registration)
 	}
 }
 
-static void check_all(void *data)
+/* Plans a renewal unless one is due earlier. */
+static void plan_renewal(struct registration *registration, enum renewal_cause cause)
+{
+	const struct renewal *renewal = &registration->renewals[cause];
+	int64_t now_ms = clock_ms();
+	int64_t due_ms = now_ms;
+
+	if (renewal->last_ms > 0 &&
+	    now_ms - renewal->last_ms < renewal_paces[cause].quiet_ms &&
+	    renewal->last_ms + renewal->interval_ms > now_ms)
+		due_ms = renewal->last_ms + renewal->interval_ms;
+	if (loop_timer_is_set(registration->renewal_timer) &&
+	    registration->renewal_due_ms <= due_ms)
+		return;
+	registration->renewal_due_ms = due_ms;
+	registration->renewal_cause = cause;
+	loop_timer_set(registration->renewal_timer, due_ms - now_ms);
+}
+
+static void count_renewal(struct registration *registration)
+{
+	const struct renewal_pace *pace = &renewal_paces[registration->renewal_cause];
+	struct renewal *renewal = &registration->renewals[registration->renewal_cause];
+	int64_t now_ms = clock_ms();
+
+	if (now_ms - renewal->last_ms >= pace->quiet_ms)
+		renewal->interval_ms = 0;
+	renewal->interval_ms *= 2;
+	if (renewal->interval_ms < pace->min_ms)
+		renewal->interval_ms = pace->min_ms;
+	if (renewal->interval_ms > pace->max_ms)
+		renewal->interval_ms = pace->max_ms;
+	renewal->last_ms = now_ms;
+}
+
+static void on_renewal(void *data)
+{
+	struct registration *registration = data;
+	struct socket_identity kubelet;
+
+	if (registration->state == REGISTRATION_REGISTERING) {
+		loop_timer_set(registration->renewal_timer, RELEASE_MS);
+		return;
+	}
+	/* What there is may be all that can be had. */
+	if (socket_identify(registration->registrar->kubelet_path, &kubelet) < 0)
+		return;
+	count_renewal(registration);
+	drop_server(registration);
+	registration->reason = renewal_paces[registration->renewal_cause].reason;
+	retry_in(registration, RELEASE_MS);
+}
+
+/*
+ * Whether the plugin may have been the last to register, while we are registered. If it was
+ * another kudev before us, whose socket is as new as its registration, we are told: the
+ * kubelet up to 1.36 ends our stream, that of 1.37 keeps us.
+ */
+static bool may_have_taken(const struct registration *registration,
+			   const struct neighbour_end *end)
+{
+	if (registration->state == REGISTRATION_WAITING ||
+	    registration->started_ms > end->ended_ms)
+		return false;
+	if (!plugin_socket_is_kudevs(end->socket))
+		return true;
+	return plugin_socket_is_for(end->socket, resource_of(registration)) &&
+	       end->made_ms + REGISTER_TIMEOUT_MS > registration->started_ms;
+}
+
+static void on_neighbour_ended(const struct neighbour_end *end, void *data)
 {
 	struct registrar *registrar = data;
 	struct registration *registration;
+	enum renewal_cause cause = plugin_socket_is_kudevs(end->socket) ? RENEWAL_KUDEV
+									: RENEWAL_PLUGIN;
 
+	log_debug("another plugin ended", LOG_STR("socket", end->socket));
+	LL_FOREACH(registrar->registrations, registration) {
+		if (may_have_taken(registration, end))
+			plan_renewal(registration, cause);
+	}
+}
+
+/* A new kubelet has removed all sockets, and asks us all to register. */
+static void look_at_neighbours(struct registrar *registrar, bool by_connecting)
+{
+	struct socket_identity kubelet = {0};
+	int64_t again_ms;
+
+	(void)socket_identify(registrar->kubelet_path, &kubelet);
+	if (!socket_is_same(&kubelet, &registrar->kubelet)) {
+		registrar->kubelet = kubelet;
+		neighbours_reset(registrar->neighbours);
+		return;
+	}
+	again_ms = neighbours_look(registrar->neighbours, by_connecting,
+				   on_neighbour_ended, registrar);
+	if (again_ms >= 0 && !registrar->neighbours_suspected)
+		loop_timer_set(registrar->neighbour_timer, again_ms);
+}
+
+static void on_neighbour_timer(void *data)
+{
+	struct registrar *registrar = data;
+	bool by_connecting = registrar->neighbours_suspected;
+
+	registrar->neighbours_suspected = false;
+	look_at_neighbours(registrar, by_connecting);
+}
+
+/* The neighbours first: what is planned for them is undone by an attempt. */
+static void check_all(struct registrar *registrar, bool by_connecting)
+{
+	struct registration *registration;
+
+	look_at_neighbours(registrar, by_connecting);
 	LL_FOREACH(registrar->registrations, registration) {
 		check(registration);
 	}
 }
 
-static void on_poll(void *data)
+static void on_change(void *data)
 {
 	struct registrar *registrar = data;
 
-	check_all(registrar);
-	loop_timer_set(registrar->poll,
-		       watcher_is_live(registrar->watcher) ? POLL_MS : POLL_BLIND_MS);
+	check_all(registrar, false);
+	shorten_poll(registrar);
+}
+
+/* Connects no more often for want of inotify. */
+static void on_poll(void *data)
+{
+	struct registrar *registrar = data;
+	int64_t now_ms = clock_ms();
+	bool by_connecting = now_ms - registrar->neighbours_tried_ms >
+			     POLL_MS - POLL_BLIND_MS;
+
+	if (by_connecting)
+		registrar->neighbours_tried_ms = now_ms;
+	check_all(registrar, by_connecting);
+	registrar->poll_ms = poll_interval(registrar);
+	loop_timer_set(registrar->poll, registrar->poll_ms);
 }
 
 struct registrar *registrar_new(struct loop *loop, struct rpc *rpc,
@@ -463,7 +673,9 @@ struct registrar *registrar_new(struct loop *loop, struct rpc *rpc,
 	registrar->data = data;
 	registrar->batch = loop_timer_new(loop, on_batch_over, registrar);
 	plugin_sockets_clean(directory);
-	registrar->watch = watch_new(watcher, directory, check_all, registrar);
+	registrar->watch = watch_new(watcher, directory, on_change, registrar);
+	registrar->neighbours = neighbours_new(directory, registrar->instance);
+	registrar->neighbour_timer = loop_timer_new(loop, on_neighbour_timer, registrar);
 	registrar->poll = loop_timer_new(loop, on_poll, registrar);
 	on_poll(registrar);
 	return registrar;
@@ -476,8 +688,11 @@ void registrar_add(struct registrar *registrar, struct plugin *plugin)
 	registration->registrar = registrar;
 	registration->plugin = plugin;
 	registration->timer = loop_timer_new(registrar->loop, on_timer, registration);
+	registration->renewal_timer = loop_timer_new(registrar->loop, on_renewal,
+						     registration);
 	registration->reason = "start";
 	LL_APPEND(registrar->registrations, registration);
+	shorten_poll(registrar);
 	plugin_observe_streams(plugin, on_stream, registration);
 	attempt(registration);
 }
@@ -487,12 +702,13 @@ void registrar_stop(struct registrar *registrar)
 	struct registration *registration;
 
 	registrar->watch = watch_free(registrar->watch);
-	loop_timer_cancel(registrar->poll);
-	loop_timer_cancel(registrar->batch);
 	LL_FOREACH(registrar->registrations, registration) {
 		plugin_observe_streams(registration->plugin, NULL, NULL);
 		drop_server(registration);
 	}
+	loop_timer_cancel(registrar->poll);
+	loop_timer_cancel(registrar->batch);
+	loop_timer_cancel(registrar->neighbour_timer);
 }
 
 struct registrar *registrar_free(struct registrar *registrar)
@@ -504,11 +720,14 @@ struct registrar *registrar_free(struct registrar *registrar)
 		return NULL;
 	LL_FOREACH_SAFE(registrar->registrations, registration, next) {
 		loop_timer_free(registration->timer);
+		loop_timer_free(registration->renewal_timer);
 		free(registration);
 	}
 	watch_free(registrar->watch);
 	loop_timer_free(registrar->poll);
 	loop_timer_free(registrar->batch);
+	loop_timer_free(registrar->neighbour_timer);
+	neighbours_free(registrar->neighbours);
 	free(registrar->directory);
 	free(registrar->kubelet_path);
 	free(registrar);

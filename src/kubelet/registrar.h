@@ -10,7 +10,8 @@
  *
  * The kubelet (1.33 to 1.36 were read) keeps one client a resource and drops whatever is
  * in that slot when any stream of the resource ends, so a registration is never made
- * beside a living one of ours, and a stream that ends is a reason to register anew.
+ * beside a living one of ours, and a stream that ends is a reason to register anew. So is the
+ * end of another plugin that may have had that slot, of which the kubelet does not tell us.
  * Thread: the loop thread.
  */
 

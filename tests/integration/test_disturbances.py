@@ -20,6 +20,7 @@ from kubelet import CHECKPOINT, refusing
 from messages import PLUGIN_SERVICE, healths, pb
 from stage import resource
 from support import SANITIZED, SLOWNESS, holds_for, limit, wait_until
+from toy import Toy
 
 SERIAL = resource("serial")
 SIM = resource("sim")
@@ -351,6 +352,85 @@ def test_case_52_of_two_instances_the_survivor_is_registered(stage, per_socket):
     wait_until(lambda: only_socket(new, kubelet), 2, "one socket")
 
 
+def two_serving(stage, **options):
+    """The second registered last, so that the kubelet has forgotten the first."""
+    kubelet = stage.kubelet(**options)
+    kudevs = []
+    for _ in range(2):
+        kudevs.append(stage.kudev(stage.simulate()))
+        kudevs[-1].wait_log("stream opened")
+    kubelet.wait_allocatable(SIM, 2)
+    wait_until(lambda: len(kubelet.lists(SIM)) == 2, 2, "the list of the second")
+    return kubelet, *kudevs
+
+
+def wait_served_again(kubelet, kudev, seconds):
+    """By a registration: the numbers alone would lie."""
+    kudev.wait_log("registered with the kubelet", seconds, reason="another kudev ended")
+    kubelet.wait_allocatable(SIM, 2)
+    assert not kubelet.resource(SIM).stopped
+    assert kubelet.client(SIM).allocate("sim-0").mounts
+    holds_for(lambda: len(kudev.logged("registered with the kubelet")) == 2, 1,
+              "once is enough")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("per_socket", [False, True], ids=["≤ 1.36", "1.37"])
+def test_case_52_the_survivor_may_be_who_registered_first(stage, per_socket):
+    """The kubelet gives the resource up without a word to it."""
+    kubelet, first, second = two_serving(stage, per_socket=per_socket)
+    second.terminate()
+    wait_served_again(kubelet, first, 3)
+
+
+@pytest.mark.slow
+def test_case_52_one_that_was_killed_is_found_by_the_poll(stage):
+    kubelet, first, second = two_serving(stage)
+    second.kill()
+    wait_served_again(kubelet, first, 45)
+    stage.kudev(stage.simulate()).wait_log("removed the socket of a dead kudev")
+
+
+@pytest.mark.slow
+def test_case_52_two_that_renew_their_sockets_do_not_chase_each_other(stage):
+    kubelet, *kudevs = two_serving(stage)
+    for _ in range(4):
+        before = len(kubelet.registrations)
+        stage.endpoint(kubelet, SIM).unlink()
+        wait_until(lambda: len(kubelet.registrations) > before, 3, "its new socket")
+        holds_for(lambda: len(kubelet.registrations) <= before + 2, 1, "and no more")
+        kubelet.wait_allocatable(SIM, 2)
+    assert not any(each.logged("registered with the kubelet", reason="another kudev ended")
+                   for each in kudevs)
+
+
+@pytest.mark.slow
+def test_case_52_another_plugin_that_registered_later_and_ended(stage):
+    kubelet, kudev = serving(stage)
+    # At once, and the second time not so soon.
+    for count, seconds in (1, 3), (2, 15):
+        other = Toy(stage.plugins)
+        other.show(("x", "Healthy"))
+        other.register(SIM)
+        kubelet.wait_allocatable(SIM, 1)
+        other.close()
+        kudev.wait_log("registered with the kubelet", seconds, count,
+                       reason="another plugin ended")
+        kubelet.wait_allocatable(SIM, 2)
+
+
+@pytest.mark.slow
+def test_case_52_a_plugin_of_another_resource_that_flaps_causes_no_storm(stage):
+    kubelet, kudev = serving(stage)
+    for _ in range(8):
+        other = Toy(stage.plugins)
+        other.register("example.com/other")
+        other.close()
+        holds_for(lambda: True, 0.5)
+    assert len(kudev.logged("registered with the kubelet")) <= 2
+    kubelet.wait_allocatable(SIM, 2)
+
+
 def test_a_pod_that_got_its_device_from_another_kudev_is_known_when_we_register(stage):
     """The kubelet since 1.34 panics if it is not."""
     kubelet, _kudev = serving(stage)
@@ -544,7 +624,7 @@ def test_a_kubelet_sock_that_was_hidden_for_a_while_is_found_again(stage):
 def test_a_plugin_directory_that_was_moved_away_is_found_again(stage):
     ids = stage.plug_serials(1)
     kubelet = stage.kubelet()
-    stage.kudev(stage.serial())
+    kudev = stage.kudev(stage.serial())
     kubelet.wait_allocatable(SERIAL, len(ids))
     away = stage.plugins.with_name("away")
     stage.plugins.rename(away)

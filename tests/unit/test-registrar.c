@@ -5,6 +5,7 @@
 
 #include "cli/standin.h"
 #include "kubelet/registrar.h"
+#include "kubelet/socket.h"
 #include "test-capture.h"
 #include "test-kubelet.h"
 #include "test-wait.h"
@@ -414,6 +415,96 @@ static void an_emptied_directory_is_no_reason_to_leave_a_living_kubelet(void **s
 	assert_comes(fixture->loop, all_are_registered, fixture);
 }
 
+static void rename_socket(const struct fixture *fixture, struct plugin_socket *socket,
+			  const char *name)
+{
+	KUDEV_AUTO_FREE char *old = mem_printf("/plugins/%s", socket->name);
+
+	tree_rename(fixture->node->tree, old, name);
+	plugin_socket_remove(socket);
+}
+
+static void the_end_of_another_kudev_concerns_the_class_that_it_served(void **state)
+{
+	struct fixture *fixture = *state;
+	struct plugin_socket other = {0};
+	KUDEV_AUTO_CLOSE int fd = -1;
+	KUDEV_AUTO_FREE char *mic_endpoint = NULL;
+
+	tree_directory(fixture->node->tree, "/plugins");
+	fd = plugin_socket_open(fixture->directory, CAM, plugin_socket_instance(), &other,
+				NULL);
+	assert_true(fd >= 0);
+	start_kubelet(fixture);
+	start_registrar(fixture);
+	assert_comes(fixture->loop, all_are_registered, fixture);
+	mic_endpoint = mem_string(standin_find(fixture->standin, MIC)->endpoint);
+	leave_endpoint(fixture);
+	plugin_socket_remove(&other);
+	assert_comes(fixture->loop, has_moved, fixture);
+	assert_string_equal(standin_find(fixture->standin, MIC)->endpoint, mic_endpoint);
+	assert_true(is_listed(fixture, MIC, 1));
+}
+
+static void make_older(const struct plugin_socket *socket)
+{
+	static const struct timespec long_ago[] = {{.tv_sec = 1}, {.tv_sec = 1}};
+
+	assert_int_equal(utimensat(AT_FDCWD, socket->path, long_ago, 0), 0);
+}
+
+/* A kubelet up to 1.36 would have ended our stream, that of 1.37 keeps us. */
+static void the_end_of_a_kudev_from_before_us_changes_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct plugin_socket old = {0};
+	struct plugin_socket new = {0};
+	uint32_t instance = plugin_socket_instance();
+	KUDEV_AUTO_CLOSE int old_fd = -1;
+	KUDEV_AUTO_CLOSE int new_fd = -1;
+	KUDEV_AUTO_FREE char *mic_endpoint = NULL;
+
+	tree_directory(fixture->node->tree, "/plugins");
+	old_fd = plugin_socket_open(fixture->directory, MIC, instance, &old, NULL);
+	new_fd = plugin_socket_open(fixture->directory, CAM, instance, &new, NULL);
+	assert_true(old_fd >= 0 && new_fd >= 0);
+	make_older(&old);
+	start_kubelet(fixture);
+	start_registrar(fixture);
+	assert_comes(fixture->loop, all_are_registered, fixture);
+	mic_endpoint = mem_string(standin_find(fixture->standin, MIC)->endpoint);
+	leave_endpoint(fixture);
+	plugin_socket_remove(&old);
+	plugin_socket_remove(&new);
+	assert_comes(fixture->loop, has_moved, fixture);
+	assert_string_equal(standin_find(fixture->standin, MIC)->endpoint, mic_endpoint);
+	assert_true(is_listed(fixture, MIC, 1));
+}
+
+static void the_end_of_another_plugin_concerns_all(void **state)
+{
+	struct fixture *fixture = *state;
+	struct plugin_socket other = {0};
+	KUDEV_AUTO_CLOSE int fd = -1;
+	KUDEV_AUTO_FREE char *mic_endpoint = NULL;
+
+	tree_directory(fixture->node->tree, "/plugins");
+	fd = plugin_socket_open(fixture->directory, CAM, plugin_socket_instance(), &other,
+				NULL);
+	assert_true(fd >= 0);
+	rename_socket(fixture, &other, "/plugins/other.sock");
+	start_kubelet(fixture);
+	start_registrar(fixture);
+	assert_comes(fixture->loop, all_are_registered, fixture);
+	mic_endpoint = mem_string(standin_find(fixture->standin, MIC)->endpoint);
+	leave_endpoint(fixture);
+	tree_remove(fixture->node->tree, "/plugins/other.sock");
+	assert_comes(fixture->loop, has_moved, fixture);
+	assert_comes(fixture->loop, all_are_registered, fixture);
+	assert_string_not_equal(standin_find(fixture->standin, MIC)->endpoint,
+				mic_endpoint);
+}
+
 static void handle_refused(struct rpc_call *call, const void *bytes, size_t size,
 			   void *data)
 {
@@ -542,6 +633,9 @@ int main(void)
 		TEST(a_directory_that_is_replaced_is_followed),
 		TEST(classes_that_register_together_are_prepared_for_once),
 		TEST(an_emptied_directory_is_no_reason_to_leave_a_living_kubelet),
+		TEST(the_end_of_another_kudev_concerns_the_class_that_it_served),
+		TEST(the_end_of_a_kudev_from_before_us_changes_nothing),
+		TEST(the_end_of_another_plugin_concerns_all),
 		TEST(a_failing_registration_is_tried_again),
 		TEST(a_final_refusal_waits_for_another_kubelet),
 		TEST(stopping_takes_our_sockets_away_and_no_others),
