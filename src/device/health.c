@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 
 /* What is known of a device, beside what the inventory knows. */
 struct device_checks {
+	unsigned arrival;   /* of the device, that all of this is about */
 	bool is_known;	    /* it was looked at since it came */
 	bool is_running;    /* a look has not ended yet */
 	bool is_late;	    /* and should have */
@@ -51,6 +53,7 @@ struct look {
 	struct worker_job job;
 	struct class_checks *owner; /* for the loop thread alone */
 	size_t device;		    /* its index */
+	unsigned arrival;	    /* of the device, when it was looked at */
 	char *root;
 	struct strings open;  /* nodes */
 	char *main_node;      /* whose attributes are read */
@@ -156,7 +159,7 @@ static char *judge_number(const struct config_check *check, const char *text)
 	char *end;
 	double value = strtod(text, &end);
 
-	if (end == text || *end != '\0') {
+	if (end == text || *end != '\0' || isnan(value)) {
 		KUDEV_AUTO_FREE char *quoted = text_quote(text);
 
 		return mem_printf("%s is %s, no number", check->attribute, quoted);
@@ -266,7 +269,14 @@ static void note_success(struct class_checks *checks, size_t index)
 	inventory_set_failure(checks->health->inventory, checks->class, device, NULL);
 }
 
-/* A device that went meanwhile is nobody's business any more. */
+/* A device that went meanwhile is nobody's business any more, although it may be back. */
+static bool is_of_the_past(const struct look *look)
+{
+	const struct device *device = look->owner->class->devices[look->device];
+
+	return device->absence || device->arrivals != look->arrival;
+}
+
 static void on_looked(struct worker_job *job)
 {
 	struct look *look = KUDEV_CONTAINER_OF(job, struct look, job);
@@ -275,10 +285,12 @@ static void on_looked(struct worker_job *job)
 	KUDEV_AUTO_FREE char *failure = NULL;
 	bool was_late = state->is_late;
 
+	if (is_of_the_past(look))
+		return;
 	state->is_running = false;
 	state->is_late = false;
 	/* What was read so late may be long past. */
-	if (was_late || checks->class->devices[look->device]->absence)
+	if (was_late)
 		return;
 	if (look->is_denied)
 		log_denied(checks);
@@ -294,14 +306,15 @@ static void note_late(struct class_checks *checks, size_t index)
 	KUDEV_AUTO_FREE char *failure = mem_printf("it does not answer within %u ms",
 						   checks->config->timeout_ms);
 
-	if (!checks->class->devices[index]->absence)
-		note_failure(checks, index, failure);
+	note_failure(checks, index, failure);
 }
 
 static void on_late(struct worker_job *job)
 {
 	struct look *look = KUDEV_CONTAINER_OF(job, struct look, job);
 
+	if (is_of_the_past(look))
+		return;
 	look->owner->devices[look->device].is_late = true;
 	note_late(look->owner, look->device);
 }
@@ -323,6 +336,7 @@ static void submit_look(struct class_checks *checks, const struct device *device
 	};
 	look->owner = checks;
 	look->device = device->index;
+	look->arrival = device->arrivals;
 	look->root = mem_string(main_node->root);
 	look->main_node = mem_string(main_node->host_path);
 	for (size_t i = 0; may_open && i < device->unit.node_count; i++) {
@@ -354,6 +368,18 @@ static void follow_class(struct class_checks *checks)
 	checks->capacity = checks->class->capacity;
 }
 
+/* What was known of a device says nothing of what has come in its place. */
+static void follow_device(struct device_checks *state, const struct device *device)
+{
+	if (state->arrival == device->arrivals)
+		return;
+	*state = (struct device_checks){
+		.arrival = device->arrivals,
+		.damping = state->damping,
+		.recovered_ms = state->recovered_ms,
+	};
+}
+
 /* Looks at all devices that are there, or at those alone that were not looked at yet. */
 static void look_at_devices(struct class_checks *checks, bool only_new)
 {
@@ -361,15 +387,13 @@ static void look_at_devices(struct class_checks *checks, bool only_new)
 		const struct device *device = checks->class->devices[i];
 		struct device_checks *state = &checks->devices[i];
 
-		if (device->absence) {
-			state->is_known = false;
-			state->failures = 0;
-			state->successes = 0;
-		} else if (state->is_late && !only_new) {
+		follow_device(state, device);
+		if (device->absence)
+			continue;
+		if (state->is_late && !only_new)
 			note_late(checks, i);
-		} else if (!state->is_running && !(only_new && state->is_known)) {
+		else if (!state->is_running && !(only_new && state->is_known))
 			submit_look(checks, device);
-		}
 	}
 }
 

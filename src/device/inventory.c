@@ -304,6 +304,8 @@ static void set_absence(struct inventory *inventory, struct inventory_class *cla
 		unclaim_nodes(inventory, &device->unit);
 	else if (!was_there && !absence)
 		claim_nodes(inventory, class, &device->unit);
+	if (!was_there && !absence)
+		device->arrivals++;
 	/* What it failed before says nothing of what is there now. */
 	if (absence) {
 		free(device->failure);
@@ -431,6 +433,7 @@ static void add_device(struct inventory *inventory, struct inventory_class *clas
 	device = list_unit(class, unit);
 	device->healthy = true;
 	device->seen = true;
+	device->arrivals = 1;
 	class->healthy++;
 	claim_nodes(inventory, class, &device->unit);
 }

@@ -29,6 +29,7 @@ struct device {
 	const char *reason; /* why it is not healthy: one of the two below, or NULL */
 	char *absence;	    /* why it can't be had; NULL: it is there */
 	char *failure;	    /* what of its health check failed; NULL: it passed */
+	unsigned arrivals;  /* how often it has come: tells a device from one before it */
 	bool held; /* by a pod, as far as known: see inventory_forget_holders() */
 	bool seen; /* by the report that is being taken in */
 	UT_hash_handle hh;
