@@ -14,8 +14,8 @@ build_packages=(
 	protobuf-c-compiler uthash-dev zlib1g-dev
 )
 test_packages=(
-	libcmocka-dev libfaketime protobuf-compiler python3 python3-grpcio python3-h2 python3-hpack
-	python3-protobuf python3-pytest
+	libcmocka-dev libfaketime libumockdev-dev protobuf-compiler python3 python3-grpcio python3-h2
+	python3-hpack python3-protobuf python3-pytest umockdev
 )
 
 say()
