@@ -212,7 +212,8 @@ struct bundle {
 	const struct member **members;
 	size_t count;
 	enum config_identity identity;
-	char *text; /* what the ID is made of */
+	char *text;	 /* what the ID is made of */
+	char *qualifier; /* what tells it from others of that text */
 	const char *name;
 	bool is_doubled;
 };
@@ -228,6 +229,7 @@ static void bundles_clear(struct bundles *bundles)
 	for (size_t i = 0; i < bundles->count; i++) {
 		free(bundles->items[i].members);
 		free(bundles->items[i].text);
+		free(bundles->items[i].qualifier);
 	}
 	free(bundles->items);
 	free(bundles->sorted);
@@ -301,13 +303,22 @@ static void collect_bundles(struct udev_source *source, struct bundles *bundles)
 	}
 }
 
-static const char *qualifier_of(const struct bundle *bundle)
+/* One interface may have several nodes of a kind: at its port, the others have names. */
+static char *qualifier_of(const struct bundles *bundles, size_t index)
 {
+	const struct bundle *bundle = &bundles->items[index];
 	const struct hardware *hardware = &bundle->members[0]->hardware;
 
-	return bundle->identity == CONFIG_IDENTITY_SERIAL && hardware->port
-		       ? hardware->port
-		       : hardware->name;
+	if (bundle->identity != CONFIG_IDENTITY_SERIAL || !hardware->port)
+		return mem_string(hardware->name);
+	for (size_t i = 0; i < index; i++) {
+		const char *port = bundles->items[i].members[0]->hardware.port;
+
+		if (port && strcmp(port, hardware->port) == 0 &&
+		    strcmp(bundles->items[i].text, bundle->text) == 0)
+			return mem_printf("%s-%s", port, hardware->name);
+	}
+	return mem_string(hardware->port);
 }
 
 static void name_bundles(struct udev_source *source, struct bundles *bundles,
@@ -316,8 +327,9 @@ static void name_bundles(struct udev_source *source, struct bundles *bundles,
 	struct naming_item *items = mem_zero(bundles->count * sizeof(*items));
 
 	for (size_t i = 0; i < bundles->count; i++) {
+		bundles->items[i].qualifier = qualifier_of(bundles, i);
 		items[i].plain = bundles->items[i].text;
-		items[i].qualifier = qualifier_of(&bundles->items[i]);
+		items[i].qualifier = bundles->items[i].qualifier;
 	}
 	naming_assign(source->naming, items, bundles->count);
 	for (size_t i = 0; i < bundles->count; i++) {
