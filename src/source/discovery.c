@@ -282,7 +282,8 @@ static void on_again(void *data)
 /* Whether a node came or went in a directory into which the class looks. */
 static bool is_near(const struct class_watch *watched, const struct source_event *event)
 {
-	size_t root = strlen(watched->discovery->root);
+	const char *root = watched->discovery->root;
+	size_t root_length = strlen(root);
 	const char *node = event->node;
 	size_t length = (size_t)(strrchr(node, '/') - node);
 	const struct tracked *directory;
@@ -292,8 +293,10 @@ static bool is_near(const struct class_watch *watched, const struct source_event
 		return false;
 
 	LL_FOREACH(watched->directories, directory) {
-		if (strncmp(directory->path + root, node, length) == 0 &&
-		    directory->path[root + length] == '\0')
+		/* Not all are below the root: udev's database is where it is. */
+		if (strncmp(directory->path, root, root_length) == 0 &&
+		    strncmp(directory->path + root_length, node, length) == 0 &&
+		    directory->path[root_length + length] == '\0')
 			return true;
 	}
 	return false;
