@@ -78,6 +78,57 @@ static inline void bed_link(const struct bed *bed, const char *path, const char 
 	tree_link(&bed->tree, path, relative);
 }
 
+/* What a line says of this key; the caller frees it. NULL: nothing. */
+static inline char *bed_value(const char *line, const char *key)
+{
+	KUDEV_AUTO_FREE char *start = mem_printf(" %s=", key);
+	const char *value = strstr(line, start);
+
+	if (!value)
+		return NULL;
+	value += strlen(start);
+	return mem_string_n(value, strcspn(value, " "));
+}
+
+/* The node of a line, and where umockdev has its number; they are freed by the caller. */
+static inline bool bed_node(const char *line, char **ret_path, char **ret_number_path)
+{
+	KUDEV_AUTO_FREE char *node = bed_value(line, "node");
+
+	if (!node)
+		return false;
+	*ret_path = mem_printf("/dev/%s", node);
+	for (char *c = node; *c; c++) {
+		if (*c == '/')
+			*c = '_';
+	}
+	*ret_number_path = mem_printf("/dev/.node/%s", node);
+	return true;
+}
+
+static inline void bed_make_node(const struct bed *bed, const char *line)
+{
+	KUDEV_AUTO_FREE char *path = NULL;
+	KUDEV_AUTO_FREE char *number_path = NULL;
+	KUDEV_AUTO_FREE char *number = bed_value(line, "dev");
+
+	if (!bed_node(line, &path, &number_path))
+		return;
+	tree_link(&bed->tree, number_path, number);
+	tree_file(&bed->tree, path, "");
+}
+
+static inline void bed_remove_node(const struct bed *bed, const char *line)
+{
+	KUDEV_AUTO_FREE char *path = NULL;
+	KUDEV_AUTO_FREE char *number_path = NULL;
+
+	if (!bed_node(line, &path, &number_path))
+		return;
+	tree_remove(&bed->tree, path);
+	tree_remove(&bed->tree, number_path);
+}
+
 /* The path in /sys of a line as of bed_add(); the caller frees it. */
 static inline char *bed_syspath(const char *line)
 {
@@ -97,8 +148,6 @@ static inline void bed_set(const struct bed *bed, FILE *uevent, const char *sysp
 	KUDEV_AUTO_FREE char *path = NULL;
 
 	if (strcmp(key, "node") == 0) {
-		path = mem_printf("/dev/%s", value);
-		tree_file(&bed->tree, path, "");
 		fprintf(uevent, "DEVNAME=%s\n", value);
 	} else if (strcmp(key, "dev") == 0) {
 		fprintf(uevent, "MAJOR=%.*s\nMINOR=%s\n", (int)strcspn(value, ":"), value,
@@ -163,6 +212,7 @@ static inline void bed_make(const struct bed *bed, const char *line)
 	}
 	fclose(uevent);
 	tree_file(&bed->tree, uevent_path, text);
+	bed_make_node(bed, line);
 }
 
 /* Both the kernel and udev say that this happened to the device. */
@@ -187,15 +237,9 @@ static inline void bed_unlink(const struct bed *bed, const char *line)
 	KUDEV_AUTO_FREE char *syspath = bed_syspath(line);
 	KUDEV_AUTO_FREE char *full = tree_path(&bed->tree, syspath);
 	KUDEV_AUTO_FREE char *link = NULL;
-	char *node = strstr(copy, " node=");
 	char *subsystem = strchr(copy, ' ') + 1;
 
-	if (node) {
-		KUDEV_AUTO_FREE char *path =
-			mem_printf("/dev/%.*s", (int)strcspn(node + 6, " "), node + 6);
-
-		tree_remove(&bed->tree, path);
-	}
+	bed_remove_node(bed, line);
 	subsystem[strcspn(subsystem, " /")] = '\0';
 	link = bed_class_link(syspath, subsystem);
 	tree_remove(&bed->tree, link);
