@@ -68,8 +68,8 @@ static bool make_slug(const char *text, const char *separators,
 	}
 	if (*text)
 		faithful = false;
-	while (length > 0 && slug[length - 1] == '-')
-		length--;
+	for (; length > 0 && slug[length - 1] == '-'; length--)
+		faithful = false;
 	slug[length] = '\0';
 	return faithful && length > 0;
 }
