@@ -344,15 +344,16 @@ static void update_device(struct inventory *inventory, struct inventory_class *c
 	struct unit old = device->unit;
 
 	device->seen = true;
-	if (!device->absence)
+	/* In this order, so that what it keeps is not given up in between. */
+	if (!device->absence) {
+		claim_nodes(inventory, class, unit);
 		unclaim_nodes(inventory, &old);
+	}
 	/* The hash keeps a pointer to the ID, so the old string stays. */
 	device->unit = *unit;
 	device->unit.id = old.id;
 	old.id = unit->id;
 	memset(unit, 0, sizeof(*unit));
-	if (!device->absence)
-		claim_nodes(inventory, class, &device->unit);
 	if (old.node_count > 0 && !unit_same_nodes(&old, &device->unit))
 		log_move(class, device, &old);
 	set_absence(inventory, class, device, NULL);
