@@ -182,6 +182,91 @@ static void lists_of_paths_do_not_run_into_each_other(void **state)
 	}
 }
 
+static void ids_of_texts_stay_what_they_are(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *expected;
+	} tests[] = {
+		{"ttyACM0", "ttyacm0"},
+		{"snd/controlC0", "snd-controlc0"},
+		{"0403-6001-A50285BI-if00-ttyUSB", "0403-6001-a50285bi-if00-ttyusb"},
+		{"pci-0000:00:14.0-usb2-1.2", "pci-0000-00-14-0-usb2-1-2"},
+		{"naa.5000c500a1b2c3d4-disk", "naa-5000c500a1b2c3d4-disk"},
+		{"SN 1_2", "sn-1-2"},
+		/* Where a label says too little: sha1 of the text. */
+		{"A+B", "a-b-b7a28fe506"},
+		{"A--B", "a-b-480e16c77e"},
+		{"-A", "a-1f4f565141"},
+		{"\xc3\xa4", "961fa22f61"},
+		{"", "da39a3ee5e"},
+		{"+", "a979ef10cc"},
+		{"0123456789012345678901234567890123456789012345",
+		 "012345678901234567890123456789012345678901234-d0cca71abd"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(tests); i++) {
+		KUDEV_AUTO_FREE char *got = identity_of_text(tests[i].text, 0, 1);
+
+		assert_string_equal(got, tests[i].expected);
+	}
+}
+
+static void ids_of_texts_are_dns_labels_of_their_own(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"-",
+		"+",
+		"++",
+		"a",
+		"a-",
+		"-a",
+		"a--",
+		"+a",
+		"a+",
+		"a-b",
+		"a+b",
+		"a--b",
+		"a-+b",
+		"a b c+",
+		"\xff",
+		"\n",
+		"\xff\xff",
+		"a\tb",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-aaaaaaaaaaaaaaaaaaaaaaaa",
+	};
+	KUDEV_AUTO_STRINGS struct strings ids = {0};
+
+	(void)state;
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(texts); i++) {
+		char *id = identity_of_text(texts[i], 0, 1);
+		KUDEV_AUTO_FREE char *last = identity_of_text(texts[i], 999998, 999999);
+
+		if (!is_dns_label(id) || !is_dns_label(last) || strings_contain(&ids, id))
+			print_message("%s: %s, %s\n", texts[i], id, last);
+		assert_true(is_dns_label(id));
+		assert_true(is_dns_label(last));
+		assert_false(strings_contain(&ids, id));
+		strings_take(&ids, id);
+	}
+}
+
+static void copies_of_a_text_are_numbered(void **state)
+{
+	KUDEV_AUTO_FREE char *alone = identity_of_text("S1", 0, 1);
+	KUDEV_AUTO_FREE char *first = identity_of_text("S1", 0, 2);
+	KUDEV_AUTO_FREE char *second = identity_of_text("S1", 1, 2);
+
+	(void)state;
+	assert_string_equal(alone, "s1");
+	assert_string_equal(first, "s1-0");
+	assert_string_equal(second, "s1-1");
+}
+
 static void simulated_ids_are_class_index_and_copy(void **state)
 {
 	KUDEV_AUTO_FREE char *one = identity_of_simulated("cam", 7, 0, 1);
@@ -205,6 +290,9 @@ int main(void)
 		cmocka_unit_test(readable_ids_stay_what_they_are),
 		cmocka_unit_test(readable_ids_are_dns_labels_of_their_own),
 		cmocka_unit_test(lists_of_paths_do_not_run_into_each_other),
+		cmocka_unit_test(ids_of_texts_stay_what_they_are),
+		cmocka_unit_test(ids_of_texts_are_dns_labels_of_their_own),
+		cmocka_unit_test(copies_of_a_text_are_numbered),
 		cmocka_unit_test(simulated_ids_are_class_index_and_copy),
 	};
 
