@@ -157,6 +157,23 @@ static void await(struct fixture *fixture, bool (*holds)(void *data), unsigned n
 	assert_comes(fixture->loop, holds, &number);
 }
 
+/* What the loop thread was told: when jobs begin meanwhile is up to the threads. */
+static void expect_told(const char *expected)
+{
+	char told[sizeof(seen.trace)] = "";
+
+	pthread_mutex_lock(&seen.lock);
+	for (const char *word = seen.trace; *word; word += strcspn(word, " ")) {
+		word += strspn(word, " ");
+		if (*word != 'r')
+			snprintf(told + strlen(told), sizeof(told) - strlen(told),
+				 "%s%.*s", *told ? " " : "", (int)strcspn(word, " "),
+				 word);
+	}
+	pthread_mutex_unlock(&seen.lock);
+	assert_string_equal(told, expected);
+}
+
 static int set_up(void **state)
 {
 	struct fixture *fixture = mem_zero(sizeof(*fixture));
@@ -254,13 +271,13 @@ static void a_job_that_takes_too_long_is_left_alone_and_the_next_goes_on(void **
 	submit(fixture, 1, 20, true);
 	submit(fixture, 2, AMPLE_MS, false);
 	await(fixture, has_done, 1);
-	assert_string_equal(seen.trace, "r1 l1 r2 d2");
+	expect_told("l1 d2");
 	assert_int_equal(atomic_load(&seen.freed), 1);
 	submit(fixture, 3, AMPLE_MS, false);
 	await(fixture, has_done, 2);
 	open_gate(1);
 	await(fixture, has_done, 3);
-	assert_string_equal(seen.trace, "r1 l1 r2 d2 r3 d3 d1");
+	expect_told("l1 d2 d3 d1");
 	assert_int_equal(atomic_load(&seen.freed), 3);
 }
 
@@ -275,7 +292,7 @@ static void a_job_may_leave_it_open_what_happens_when_it_is_late(void **state)
 	await(fixture, has_done, 1);
 	open_gate(1);
 	await(fixture, has_done, 2);
-	assert_string_equal(seen.trace, "r1 r2 d2 d1");
+	expect_told("d2 d1");
 }
 
 static void open_gate_once(void *data)
@@ -306,7 +323,7 @@ static void each_of_several_late_jobs_is_told_once(void **state)
 	submit(fixture, 2, 30, true);
 	submit(fixture, 3, 10, true);
 	await(fixture, has_been_late, 3);
-	assert_string_equal(seen.trace, "r1 l1 r2 l2 r3 l3");
+	expect_told("l1 l2 l3");
 	open_gate(3);
 	await(fixture, has_done, 3);
 	assert_int_equal(seen.late, 3);
