@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inventory, of what moves, fails and is held. */
+#include "test-inventory.h"
+
+/* As report(), of units that stand for hardware. */
+static void report_hardware(const struct fixture *fixture, size_t class,
+			    const char *const *units)
+{
+	KUDEV_AUTO_UNIT_LIST struct unit_list list = {0};
+
+	for (; *units; units++)
+		add_unit(fixture, &list, *units);
+	for (size_t i = 0; i < list.count; i++)
+		list.items[i].is_hardware = true;
+	inventory_report(fixture->inventory, class, &list);
+}
+
+#define REPORT_HARDWARE(fixture, class, ...) \
+	report_hardware(fixture, class, (const char *const[]){__VA_ARGS__, NULL})
+
+static const char *node_of(const struct fixture *fixture, size_t index, const char *id)
+{
+	const struct inventory_class *class = inventory_class_at(fixture->inventory,
+								 index);
+
+	return inventory_class_find(class, id)->unit.nodes[0].host_path;
+}
+
+static void hardware_may_get_other_nodes(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t releases;
+
+	make_nodes(fixture);
+	REPORT_HARDWARE(fixture, ONE, "x=/a", "y=/c");
+	releases = inventory_releases(fixture->inventory);
+	fixture->changes = 0;
+	REPORT_HARDWARE(fixture, ONE, "x=/b", "y=/c");
+	expect(fixture, ONE, "x y");
+	assert_string_equal(node_of(fixture, ONE, "x"), "/b");
+	assert_int_equal(inventory_class_at(fixture->inventory, ONE)->conflicts->total,
+			 0);
+	/* The kubelet knows it by its ID alone. */
+	assert_int_equal(fixture->changes, 0);
+	/* What it had is free, what it has is taken. */
+	assert_true(inventory_releases(fixture->inventory) > releases);
+	REPORT(fixture, TWO, "a=/a", "b=/b");
+	expect(fixture, TWO, "a");
+}
+
+static void hardware_comes_back_under_other_nodes(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_nodes(fixture);
+	REPORT_HARDWARE(fixture, ONE, "x=/a");
+	REPORT_HARDWARE(fixture, ONE, NULL);
+	expect(fixture, ONE, "x!");
+	REPORT_HARDWARE(fixture, ONE, "x=/b,/c");
+	expect(fixture, ONE, "x");
+	assert_string_equal(node_of(fixture, ONE, "x"), "/b");
+	REPORT(fixture, TWO, "a=/a", "b=/b", "c=/c");
+	expect(fixture, TWO, "a");
+}
+
+static void two_that_swap_their_nodes_keep_their_ids(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_nodes(fixture);
+	REPORT_HARDWARE(fixture, ONE, "x=/a", "y=/b");
+	REPORT_HARDWARE(fixture, ONE, "x=/b", "y=/a");
+	expect(fixture, ONE, "x y");
+	assert_string_equal(node_of(fixture, ONE, "x"), "/b");
+	assert_string_equal(node_of(fixture, ONE, "y"), "/a");
+	/* Both nodes are still theirs, until both have gone. */
+	REPORT_HARDWARE(fixture, ONE, "x=/b");
+	REPORT(fixture, TWO, "a=/a", "b=/b");
+	expect(fixture, TWO, "a");
+}
+
+static void hardware_does_not_take_a_node_that_another_class_has(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_nodes(fixture);
+	REPORT(fixture, ONE, "b=/b");
+	REPORT_HARDWARE(fixture, TWO, "x=/a");
+	REPORT_HARDWARE(fixture, TWO, "x=/b");
+	expect(fixture, TWO, "x!");
+	assert_string_equal(reason_of(fixture, TWO, "x"), "class one has its node");
+	/* It has given up the one before. */
+	REPORT(fixture, ONE, "b=/b", "a=/a");
+	expect(fixture, ONE, "b a");
+	REPORT_HARDWARE(fixture, TWO, "x=/c");
+	expect(fixture, TWO, "x");
+}
+
+static void a_failure_makes_a_device_unhealthy_that_is_there(void **state)
+{
+	struct fixture *fixture = *state;
+	struct inventory_class *class = inventory_class_at(fixture->inventory, ONE);
+	struct device *device;
+	static const struct {
+		const char *failure;
+		unsigned changes;
+		const char *expected;
+	} steps[] = {
+		{NULL, 0, "a b"},     {"broken", 1, "a! b"}, {"broken", 0, "a! b"},
+		{"worse", 0, "a! b"}, {NULL, 1, "a b"},
+	};
+
+	make_nodes(fixture);
+	REPORT(fixture, ONE, "a=/a", "b=/b");
+	device = inventory_class_find(class, "a");
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(steps); i++) {
+		uint64_t version = class->version;
+
+		fixture->changes = 0;
+		inventory_set_failure(fixture->inventory, class, device,
+				      steps[i].failure);
+		expect(fixture, ONE, steps[i].expected);
+		assert_int_equal(fixture->changes, steps[i].changes);
+		assert_int_equal(class->version, version + steps[i].changes);
+		if (steps[i].failure)
+			assert_string_equal(device->reason, steps[i].failure);
+	}
+}
+
+static void a_device_that_fails_keeps_its_nodes_until_it_goes(void **state)
+{
+	struct fixture *fixture = *state;
+	struct inventory_class *class = inventory_class_at(fixture->inventory, ONE);
+	struct device *device;
+
+	make_nodes(fixture);
+	REPORT(fixture, ONE, "a=/a");
+	device = inventory_class_find(class, "a");
+	inventory_set_failure(fixture->inventory, class, device, "broken");
+	assert_false(inventory_verify(fixture->inventory, class, device));
+	REPORT(fixture, TWO, "x=/a");
+	expect(fixture, TWO, "");
+	/* A report that it is there does not mend it. */
+	REPORT(fixture, ONE, "a=/a");
+	expect(fixture, ONE, "a!");
+	assert_string_equal(device->reason, "broken");
+	/* That it is gone says more, and what comes back is not the same any more. */
+	tree_remove(fixture->tree, "/a");
+	REPORT(fixture, ONE, NULL);
+	assert_string_equal(device->reason, "/a is gone");
+	assert_null(device->failure);
+	tree_file(fixture->tree, "/a", "");
+	REPORT(fixture, ONE, "a=/a");
+	expect(fixture, ONE, "a");
+}
+
+static void each_arrival_of_a_device_is_another_one(void **state)
+{
+	struct fixture *fixture = *state;
+	struct inventory_class *class = inventory_class_at(fixture->inventory, ONE);
+	const struct device *device;
+
+	make_nodes(fixture);
+	inventory_hold(fixture->inventory, ONE, "a", LIST_NUMA_UNKNOWN);
+	device = inventory_class_find(class, "a");
+	assert_int_equal(device->arrivals, 0);
+	REPORT(fixture, ONE, "a=/a", "b=/b");
+	assert_int_equal(device->arrivals, 1);
+	assert_int_equal(inventory_class_find(class, "b")->arrivals, 1);
+	REPORT(fixture, ONE, "a=/a");
+	REPORT(fixture, ONE, NULL);
+	assert_int_equal(device->arrivals, 1);
+	REPORT(fixture, ONE, "a=/a", "b=/b");
+	assert_int_equal(device->arrivals, 2);
+	assert_int_equal(inventory_class_find(class, "b")->arrivals, 2);
+}
+
+static void what_pods_hold_is_reckoned_anew_each_time(void **state)
+{
+	struct fixture *fixture = *state;
+	struct inventory_class *class = inventory_class_at(fixture->inventory, ONE);
+	const struct device *a;
+	const struct device *b;
+
+	make_nodes(fixture);
+	REPORT(fixture, ONE, "a=/a", "b=/b");
+	a = inventory_class_find(class, "a");
+	b = inventory_class_find(class, "b");
+	fixture->changes = 0;
+	assert_false(a->held || b->held);
+	inventory_hold(fixture->inventory, ONE, "a", LIST_NUMA_UNKNOWN);
+	inventory_class_grant(class, "b");
+	inventory_class_grant(class, "no such device");
+	assert_true(a->held && b->held);
+	inventory_forget_holders(fixture->inventory);
+	assert_false(a->held || b->held);
+	/* The kubelet knows that better than we do. */
+	assert_int_equal(fixture->changes, 0);
+	assert_int_equal(class->count, 2);
+}
+
+static void a_device_that_a_pod_holds_is_listed_before_it_is_seen(void **state)
+{
+	struct fixture *fixture = *state;
+	struct inventory_class *class = inventory_class_at(fixture->inventory, ONE);
+
+	make_nodes(fixture);
+	inventory_hold(fixture->inventory, ONE, "x", 1);
+	expect(fixture, ONE, "x!");
+	assert_int_equal(fixture->changes, 1);
+	assert_true(inventory_class_find(class, "x")->held);
+	/* A report without it leaves it as it is. */
+	REPORT(fixture, ONE, "a=/a");
+	expect(fixture, ONE, "x! a");
+	/* Whatever nodes it has, it is the one. */
+	REPORT(fixture, ONE, "a=/a", "x=/b");
+	expect(fixture, ONE, "x a");
+	assert_true(inventory_class_find(class, "x")->held);
+	REPORT(fixture, TWO, "b=/b");
+	expect(fixture, TWO, "");
+}
+
+static void nodes_that_are_given_up_are_told(void **state)
+{
+	static const struct {
+		const char *units[3];
+		uint64_t releases; /* with this report */
+	} steps[] = {
+		{{"ab=/a,/b"}, 0}, {{"ab=/a,/b"}, 0}, {{NULL}, 2},
+		{{NULL}, 0},	   {{"ab=/a,/b"}, 0}, {{NULL}, 2},
+	};
+	struct fixture *fixture = *state;
+
+	make_nodes(fixture);
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(steps); i++) {
+		uint64_t before = inventory_releases(fixture->inventory);
+
+		report(fixture, ONE, steps[i].units);
+		assert_int_equal(inventory_releases(fixture->inventory),
+				 before + steps[i].releases);
+	}
+	/* Of several units that have a node, the last one gives it up. */
+	REPORT(fixture, THREE, "a-0=/a", "a-1=/a");
+	REPORT(fixture, THREE, "a-0=/a");
+	assert_int_equal(inventory_releases(fixture->inventory), 4);
+	REPORT(fixture, THREE, NULL);
+	assert_int_equal(inventory_releases(fixture->inventory), 5);
+}
+
+/* Two devices that every machine has, at places of NUMA nodes 1 and 0. */
+static void make_places(const struct fixture *fixture)
+{
+	tree_link(fixture->tree, "/null", "/dev/null");
+	tree_link(fixture->tree, "/zero", "/dev/zero");
+	tree_link(fixture->tree, "/sys/dev/char/1:3", "../../devices/p1/null");
+	tree_link(fixture->tree, "/sys/dev/char/1:5", "../../devices/p0/zero");
+	tree_file(fixture->tree, "/sys/devices/p1/null/numa_node", "1\n");
+	tree_file(fixture->tree, "/sys/devices/p0/numa_node", "0\n");
+	tree_directory(fixture->tree, "/sys/devices/p0/zero");
+}
+
+static void hardware_that_moves_may_be_at_another_numa_node(void **state)
+{
+	static const struct {
+		const char *unit;
+		int numa_node;
+		bool changes;
+	} steps[] = {
+		{"x=/null", 1, true}, {"x=/null", 1, false},
+		{"x=/zero", 0, true}, {"x=/a", LIST_NUMA_UNKNOWN, true},
+		{"x=/zero", 0, true},
+	};
+	struct fixture *fixture = *state;
+	struct inventory_class *class = inventory_class_at(fixture->inventory, ONE);
+
+	make_nodes(fixture);
+	make_places(fixture);
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(steps); i++) {
+		const char *const units[] = {steps[i].unit, NULL};
+		uint64_t version = class->version;
+
+		fixture->changes = 0;
+		report_hardware(fixture, ONE, units);
+		assert_int_equal(class->devices[0]->unit.numa_node, steps[i].numa_node);
+		assert_int_equal(class->version > version, steps[i].changes);
+		assert_int_equal(fixture->changes, steps[i].changes);
+		assert_int_equal(class->list_size,
+				 list_device_size(1, steps[i].numa_node));
+	}
+}
+
+static void a_device_that_stays_is_not_located_again(void **state)
+{
+	struct fixture *fixture = *state;
+	struct inventory_class *class = inventory_class_at(fixture->inventory, ONE);
+
+	make_places(fixture);
+	REPORT_HARDWARE(fixture, ONE, "x=/null");
+	tree_file(fixture->tree, "/sys/devices/p1/null/numa_node", "3\n");
+	REPORT_HARDWARE(fixture, ONE, "x=/null");
+	assert_int_equal(class->devices[0]->unit.numa_node, 1);
+	/* Nor one that is away: it is where it was. */
+	REPORT_HARDWARE(fixture, ONE, NULL);
+	assert_int_equal(class->devices[0]->unit.numa_node, 1);
+}
+
+static void a_device_that_was_held_unseen_gets_its_place_when_it_comes(void **state)
+{
+	struct fixture *fixture = *state;
+	struct inventory_class *class = inventory_class_at(fixture->inventory, ONE);
+
+	make_places(fixture);
+	inventory_hold(fixture->inventory, ONE, "x", 1);
+	assert_int_equal(class->list_size, list_device_size(1, 1));
+	REPORT(fixture, ONE, "x=/zero");
+	assert_int_equal(class->devices[0]->unit.numa_node, 0);
+	assert_int_equal(class->list_size, list_device_size(1, 0));
+}
+
+static void classes_of_generic_device_plugin_say_nothing_of_places(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_places(fixture);
+	fixture->config->classes[ONE].ids = CONFIG_IDS_SQUAT;
+	REPORT(fixture, ONE, "x=/null");
+	assert_int_equal(
+		inventory_class_at(fixture->inventory, ONE)->devices[0]->unit.numa_node,
+		LIST_NUMA_UNKNOWN);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(hardware_may_get_other_nodes),
+		TEST(hardware_comes_back_under_other_nodes),
+		TEST(two_that_swap_their_nodes_keep_their_ids),
+		TEST(hardware_does_not_take_a_node_that_another_class_has),
+		TEST(a_failure_makes_a_device_unhealthy_that_is_there),
+		TEST(a_device_that_fails_keeps_its_nodes_until_it_goes),
+		TEST(each_arrival_of_a_device_is_another_one),
+		TEST(what_pods_hold_is_reckoned_anew_each_time),
+		TEST(a_device_that_a_pod_holds_is_listed_before_it_is_seen),
+		TEST(nodes_that_are_given_up_are_told),
+		TEST(hardware_that_moves_may_be_at_another_numa_node),
+		TEST(a_device_that_stays_is_not_located_again),
+		TEST(a_device_that_was_held_unseen_gets_its_place_when_it_comes),
+		TEST(classes_of_generic_device_plugin_say_nothing_of_places),
+	};
+
+	log_setup(LOG_LEVEL_NONE, LOG_FORMAT_JSON);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
