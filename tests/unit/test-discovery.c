@@ -180,6 +180,30 @@ static void a_node_released_by_one_class_is_taken_by_the_next(void **state)
 	expect(fixture, 1, "b");
 }
 
+static bool has_turned(void *data)
+{
+	return --*(unsigned *)data == 0;
+}
+
+/* A class that has some of what it wants is not looked at for ever for the rest. */
+static void a_conflict_alone_gives_nothing_to_do(void **state)
+{
+	struct fixture *fixture = *state;
+	unsigned turns = 50;
+	uint64_t releases;
+
+	tree_link(fixture->tree, "/dev/a", "/dev/null");
+	tree_link(fixture->tree, "/dev/b0", "/dev/null");
+	tree_link(fixture->tree, "/dev/b1", "/dev/zero");
+	start(fixture, "classes:\n- {name: a, paths: [/dev/a]}\n"
+		       "- {name: b, paths: ['/dev/b*']}\n");
+	expect(fixture, 0, "a");
+	expect(fixture, 1, "b1");
+	releases = inventory_releases(fixture->inventory);
+	assert_comes(fixture->loop, has_turned, &turns);
+	assert_int_equal(inventory_releases(fixture->inventory), releases);
+}
+
 static void simulated_devices_are_unplugged_by_removing_them(void **state)
 {
 	struct fixture *fixture = *state;
@@ -215,6 +239,7 @@ int main(void)
 		TEST(a_link_follows_its_target),
 		TEST(many_nodes_are_few_reports),
 		TEST(a_node_released_by_one_class_is_taken_by_the_next),
+		TEST(a_conflict_alone_gives_nothing_to_do),
 		TEST(simulated_devices_are_unplugged_by_removing_them),
 		TEST(a_class_that_cannot_be_prepared_does_not_stop_the_others),
 	};
