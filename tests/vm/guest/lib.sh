@@ -1,0 +1,546 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=dash disable=SC2034
+# What the cases are written with. To be sourced by the guest's shell, busybox ash, which
+# runs its own applets unless a path is given; hence some paths below.
+
+state=/run/vm
+counter=$state/counter
+plugins=/var/lib/kubelet/device-plugins
+gadgets=/sys/kernel/config/usb_gadget
+# How long a condition may take, in seconds. The machine is emulated and may be shared.
+patience=15
+
+# The kernel's command line is the runner's way to tell us things.
+# boot_value NAME DEFAULT
+boot_value()
+{
+	local word
+
+	for word in $(cat /proc/cmdline); do
+		case $word in
+		"$1="*)
+			echo "${word#*=}"
+			return
+			;;
+		esac
+	done
+	echo "$2"
+}
+
+machine=$(boot_value vm.machine default)
+
+# -- results
+
+tap()
+{
+	printf '%s\n' "$*" >&5
+}
+
+note()
+{
+	tap "# $*"
+}
+
+# verdict ok|"not ok" NAME
+verdict()
+{
+	local number
+
+	number=$(($(cat "$counter") + 1))
+	echo "$number" >"$counter"
+	tap "$1 $number - ${case_name:-init}: $2"
+}
+
+# Shows what was going on.
+explain()
+{
+	local file
+
+	for file in "$state"/kudev.log "$state"/lists "$state"/events; do
+		[ -s "$file" ] || continue
+		note "the end of $file:"
+		tail -n "${1:-12}" "$file" | cut -c 1-400 | sed 's/^/#   /' >&5
+	done
+}
+
+now_ms()
+{
+	awk '{ printf "%d\n", $1 * 1000 }' /proc/uptime
+}
+
+# wait_for COMMAND...: until it succeeds; fails if that takes more than $patience seconds.
+wait_for()
+{
+	local end
+
+	"$@" && return
+	end=$(($(now_ms) + patience * 1000))
+	while [ "$(now_ms)" -lt "$end" ]; do
+		sleep 0.02
+		"$@" && return
+	done
+	return 1
+}
+
+# expect NAME COMMAND...: the command succeeds sooner or later.
+expect()
+{
+	local name=$1
+
+	shift
+	if wait_for "$@"; then
+		verdict ok "$name"
+	else
+		verdict "not ok" "$name"
+		note "never true: $*"
+		explain
+		return 1
+	fi
+}
+
+# assert NAME COMMAND...: the command succeeds right now.
+assert()
+{
+	patience=0 expect "$@"
+}
+
+skip()
+{
+	verdict ok "$1 # SKIP $2"
+}
+
+# todo NAME WHY COMMAND...: a known fault: the test must not fail for it, but tell.
+todo()
+{
+	local name=$1 why=$2
+
+	shift 2
+	if wait_for "$@"; then
+		verdict ok "$name"
+	else
+		verdict "not ok" "$name # TODO $why"
+	fi
+}
+
+equal()
+{
+	[ "$1" = "$2" ] || {
+		wrong="\"$1\" is not \"$2\""
+		return 1
+	}
+}
+
+# keep NAME VALUE: for later machines of the same run; kept NAME prints it.
+keep()
+{
+	tap "keep $1 $2"
+}
+
+kept()
+{
+	sed -n "s/^$1 //p" /kept 2>/dev/null | tail -n 1
+}
+
+# -- cases
+
+# run_case NAME: in a shell of its own, in bounded time, and cleans up behind it.
+run_case()
+{
+	local status=0 before start
+
+	start=$(now_ms)
+	before=$(cat "$counter")
+	timeout -s KILL "$(boot_value vm.limit 60)" env case_name="$1" \
+		sh "/cases/$1.sh" >"$state/case.log" 2>&1 || status=$?
+	case_name=$1
+	if [ "$status" != 0 ]; then
+		verdict "not ok" "runs to its end (status $status)"
+		tail -n 20 "$state/case.log" | sed 's/^/#   /' >&5
+		explain
+	elif [ "$(cat "$counter")" = "$before" ]; then
+		verdict "not ok" "tests something"
+	fi
+	clean_up >>"$state/case.log" 2>&1
+	note "$1 took $(($(now_ms) - start)) ms"
+}
+
+# As a case has found the machine.
+clean_up()
+{
+	local name
+
+	stop_kudev
+	for name in kubelet uevents camera; do
+		stop_program "$name"
+	done
+	for name in "$gadgets"/*; do
+		[ ! -d "$name" ] || gadget_remove "${name##*/}"
+	done
+	for name in loop vivid ftdi_sio; do
+		[ ! -d "/sys/module/$name" ] || rmmod "$name"
+	done
+	udevd_is_up || start_udevd
+	settle
+	rm -rf "$state"/kudev* "$state"/lists "$state"/events "$plugins"/*
+}
+
+# -- programs
+
+# start_program NAME COMMAND...: in the background; what it says goes where the caller
+# redirects it.
+start_program()
+{
+	local name=$1
+
+	shift
+	"$@" &
+	echo $! >"$state/$name.pid"
+}
+
+program_pid()
+{
+	cat "$state/$1.pid"
+}
+
+is_running()
+{
+	kill -0 "$(program_pid "$1")" 2>/dev/null
+}
+
+has_ended()
+{
+	! is_running "$1"
+}
+
+stop_program()
+{
+	local pid
+
+	[ -e "$state/$1.pid" ] || return 0
+	pid=$(program_pid "$1")
+	kill "$pid" 2>/dev/null
+	kill -CONT "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	if ! (patience=5 wait_for has_ended "$1"); then
+		note "$1 had to be killed"
+		kill -KILL "$pid"
+	fi
+	rm -f "$state/$1.pid"
+}
+
+# The kubelet: its directory, and a line in $state/lists for each list that comes.
+start_kubelet()
+{
+	mkdir -p "$plugins"
+	rm -f "$state/commands"
+	mkfifo "$state/commands"
+	start_program kubelet vm-kubelet "$plugins" "$state/commands" >>"$state/lists"
+	wait_for test -S "$plugins/kubelet.sock"
+}
+
+# Every event of the kernel and of udevd, with times, into $state/events.
+start_uevents()
+{
+	start_program uevents vm-uevents >>"$state/events"
+	wait_for test -s "$state/events"
+}
+
+# start_kudev [COMMAND...]: with the configuration in $state/kudev.yaml; COMMAND is put
+# before it (see pod_command).
+start_kudev()
+{
+	start_program kudev "$@" kudev run --config "$state/kudev.yaml" \
+		--plugin-directory "$plugins" --log-level debug 2>>"$state/kudev.log"
+}
+
+stop_kudev()
+{
+	stop_program kudev
+}
+
+# serve [COMMAND...] <CONFIGURATION: starts all of it, and waits for a list of each class.
+serve()
+{
+	configure
+	start_uevents
+	start_kubelet
+	start_kudev "$@"
+	wait_for is_serving
+}
+
+configure()
+{
+	{
+		echo "domain: vm.test"
+		cat
+	} >"$state/kudev.yaml"
+}
+
+is_serving()
+{
+	local class
+
+	for class in $(sed -n 's/^ *- name: *//p' "$state/kudev.yaml"); do
+		grep -q "^list vm.test/$class " "$state/lists" || return
+	done
+}
+
+# understands <CONFIGURATION: whether this kudev has all the keys.
+understands()
+{
+	local status=0
+
+	{
+		echo "domain: vm.test"
+		cat
+	} >"$state/feature.yaml"
+	kudev check --config "$state/feature.yaml" >"$state/feature.log" 2>&1 || status=$?
+	[ "$status" != 2 ]
+}
+
+# needs NAME <CONFIGURATION: ends the case, with a skip, if this kudev lacks it.
+needs()
+{
+	understands && return
+	skip "$1" "this kudev has no such configuration: $(head -n 1 "$state/feature.log" |
+		sed 's/^[^:]*:[0-9:]* //')"
+	exit 0
+}
+
+# -- what the kubelet has seen
+
+# last_list CLASS: the last list's devices, one a line: ID=Healthy or ID=Unhealthy@0.
+last_list()
+{
+	grep "^list vm.test/$1 " "$state/lists" | tail -n 1 | cut -d ' ' -f 5- | tr ' ' '\n'
+}
+
+count_lists()
+{
+	grep -c "^list vm.test/$1 " "$state/lists"
+}
+
+count_healthy()
+{
+	last_list "$1" | grep -c '=Healthy'
+}
+
+count_devices()
+{
+	last_list "$1" | grep -c =
+}
+
+# has_healthy CLASS COUNT [OF]: so many are Healthy (of so many in the list).
+has_healthy()
+{
+	[ "$(count_healthy "$1")" = "$2" ] && [ "${3:-}" = "${3:+$(count_devices "$1")}" ]
+}
+
+# is_healthy CLASS ID
+is_healthy()
+{
+	last_list "$1" | grep -qE "^$2=Healthy(@|\$)"
+}
+
+is_unhealthy()
+{
+	last_list "$1" | grep -qE "^$2=Unhealthy(@|\$)"
+}
+
+# device_ids CLASS: those that are Healthy.
+device_ids()
+{
+	last_list "$1" | sed -n 's/=Healthy.*//p'
+}
+
+# first_list_with CLASS TEXT: the time of the first list that has it (CLOCK_MONOTONIC, us).
+first_list_with()
+{
+	grep "^list vm.test/$1 .* $2" "$state/lists" | head -n 1 | cut -d ' ' -f 3
+}
+
+count_answers()
+{
+	grep -cE '^(allocated|refused|preferred) ' "$state/lists"
+}
+
+has_more_answers()
+{
+	[ "$(count_answers)" -gt "$1" ]
+}
+
+# ask COMMAND CLASS WORD...: sends it to the kubelet and prints its answer: the lines of
+# one kind each that it has besides its last, "allocated", "refused" or "preferred".
+ask()
+{
+	local before command=$1 class=$2
+
+	shift 2
+	before=$(count_answers)
+	echo "$command vm.test/$class $*" >"$state/commands"
+	wait_for has_more_answers "$before" || return
+	awk '/^(device|mount|env|annotation|cdi) / { block = block $0 "\n" }
+		/^list / { next }
+		/^(allocated|refused|preferred) / { last = block $0; block = "" }
+		END { print last }' "$state/lists"
+}
+
+# allocate CLASS ID...: prints what the container would get; fails if refused.
+allocate()
+{
+	ask allocate "$@" >"$state/answer"
+	cat "$state/answer"
+	grep -q '^allocated ' "$state/answer"
+}
+
+# prefer CLASS COUNT: the IDs that kudev prefers of the healthy ones.
+prefer()
+{
+	ask prefer "$@" | sed -n 's/^preferred [^ ]* [^ ]* //p'
+}
+
+# -- udev
+
+start_udevd()
+{
+	/usr/lib/systemd/systemd-udevd --daemon
+	wait_for udevadm control --ping
+}
+
+udevd_is_up()
+{
+	[ -n "$(pidof systemd-udevd)" ]
+}
+
+udevd_is_down()
+{
+	! udevd_is_up
+}
+
+stop_udevd()
+{
+	udevadm control --exit
+	wait_for udevd_is_down
+}
+
+settle()
+{
+	udevadm settle --timeout=10
+}
+
+# udev_property NODE NAME
+udev_property()
+{
+	udevadm info --query=property --name="$1" 2>/dev/null | sed -n "s/^$2=//p"
+}
+
+udev_has()
+{
+	[ "$(udev_property "$1" "$2")" = "$3" ]
+}
+
+# -- USB gadgets: the guest plugs devices into itself. Each dummy_udc.N is the one port of
+# a bus of its own.
+
+# gadget_new NAME VENDOR PRODUCT SERIAL [MODEL]
+gadget_new()
+{
+	local gadget=$gadgets/$1
+
+	mkdir -p "$gadget/strings/0x409" "$gadget/configs/c.1/strings/0x409"
+	echo "0x$2" >"$gadget/idVendor"
+	echo "0x$3" >"$gadget/idProduct"
+	[ -z "$4" ] || echo "$4" >"$gadget/strings/0x409/serialnumber"
+	echo Kudev >"$gadget/strings/0x409/manufacturer"
+	echo "${5:-Adapter}" >"$gadget/strings/0x409/product"
+}
+
+# gadget_function NAME FUNCTION: the composite device gets one more, e.g. acm.a
+gadget_function()
+{
+	mkdir -p "$gadgets/$1/functions/$2"
+	ln -s "$gadgets/$1/functions/$2" "$gadgets/$1/configs/c.1/"
+}
+
+# gadget_acm NAME UDC VENDOR PRODUCT SERIAL [PORTS]: a modem, /dev/ttyACM*; plugged into
+# dummy_udc.UDC unless that is empty. The kernel has eight ports of these in all.
+gadget_acm()
+{
+	local port=0
+
+	gadget_new "$1" "$3" "$4" "$5" Modem
+	while [ "$port" -lt "${6:-1}" ]; do
+		gadget_function "$1" "acm.$1$port"
+		port=$((port + 1))
+	done
+	[ -z "$2" ] || plug "$1" "$2"
+}
+
+# gadget_serial NAME UDC VENDOR PRODUCT SERIAL [PORTS]: an adapter, /dev/ttyUSB*, as many as
+# you like: what is written comes back.
+gadget_serial()
+{
+	local port=0
+
+	gadget_new "$1" "$3" "$4" "$5" Adapter
+	while [ "$port" -lt "${6:-1}" ]; do
+		gadget_function "$1" "Loopback.$1$port"
+		port=$((port + 1))
+	done
+	serial_driver "$3" "$4"
+	[ -z "$2" ] || plug "$1" "$2"
+}
+
+# serial_driver VENDOR PRODUCT: the kernel's generic driver takes these.
+serial_driver()
+{
+	modprobe usbserial
+	grep -qsx "$1 $2" "$state/adapters" && return
+	echo "$1 $2" >"/sys/bus/usb-serial/drivers/generic/new_id"
+	echo "$1 $2" >>"$state/adapters"
+}
+
+# plug NAME UDC, at once; udevd and the drivers need some time.
+plug()
+{
+	echo "dummy_udc.$2" >"$gadgets/$1/UDC"
+}
+
+unplug()
+{
+	echo >"$gadgets/$1/UDC"
+}
+
+is_plugged()
+{
+	[ -n "$(cat "$gadgets/$1/UDC")" ]
+}
+
+gadget_remove()
+{
+	local gadget=$gadgets/$1 file
+
+	! is_plugged "$1" || unplug "$1"
+	for file in "$gadget"/configs/c.1/*; do
+		[ ! -L "$file" ] || rm "$file"
+	done
+	for file in "$gadget"/functions/*; do
+		[ ! -d "$file" ] || gadget_function_remove "$file"
+	done
+	rmdir "$gadget/configs/c.1/strings/0x409" "$gadget/configs/c.1" \
+		"$gadget/strings/0x409" "$gadget"
+}
+
+gadget_function_remove()
+{
+	case $1 in
+	*/uvc.*) camera_function_remove "$1" ;;
+	esac
+	rmdir "$1"
+}
+
+# usb_device SERIAL: the directory in sysfs.
+usb_device()
+{
+	dirname "$(grep -lx "$1" /sys/bus/usb/devices/*/serial 2>/dev/null | head -n 1)"
+}
