@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=dash disable=SC2034
+# shellcheck shell=dash disable=SC2013,SC2034,SC3043  # words are meant
 # What the cases are written with. To be sourced by the guest's shell, busybox ash, which
 # runs its own applets unless a path is given; hence some paths below.
 
@@ -51,33 +51,41 @@ verdict()
 	tap "$1 $number - ${case_name:-init}: $2"
 }
 
-# Shows what was going on.
+# Shows what was going on, once a case.
 explain()
 {
 	local file
 
+	[ ! -e "$state/explained" ] || return 0
 	for file in "$state"/kudev.log "$state"/lists "$state"/events; do
 		[ -s "$file" ] || continue
+		touch "$state/explained"
 		note "the end of $file:"
-		tail -n "${1:-12}" "$file" | cut -c 1-400 | sed 's/^/#   /' >&5
+		tail -n 15 "$file" | cut -c 1-400 | sed 's/^/#   /' >&5
 	done
 }
 
 now_ms()
 {
-	awk '{ printf "%d\n", $1 * 1000 }' /proc/uptime
+	local now
+
+	read -r now _ </proc/uptime
+	now=${now%.*}${now#*.}
+	echo "${now}0"
 }
 
 # wait_for COMMAND...: until it succeeds; fails if that takes more than $patience seconds.
+# Waiting costs the host nothing, looking does.
 wait_for()
 {
-	local end
+	local end pause=0.03
 
 	"$@" && return
 	end=$(($(now_ms) + patience * 1000))
 	while [ "$(now_ms)" -lt "$end" ]; do
-		sleep 0.02
+		sleep "$pause"
 		"$@" && return
+		[ "$(now_ms)" -lt $((end - patience * 1000 + 500)) ] || pause=0.3
 	done
 	return 1
 }
@@ -164,15 +172,25 @@ run_case()
 	note "$1 took $(($(now_ms) - start)) ms"
 }
 
+# All that serve has started.
+stop_serving()
+{
+	local name
+
+	stop_kudev
+	for name in kubelet uevents; do
+		stop_program "$name"
+	done
+	rm -rf "$state"/kudev* "$state"/lists "$state"/events "${plugins:?}"/*
+}
+
 # As a case has found the machine.
 clean_up()
 {
 	local name
 
-	stop_kudev
-	for name in kubelet uevents camera; do
-		stop_program "$name"
-	done
+	stop_serving
+	stop_program camera
 	for name in "$gadgets"/*; do
 		[ ! -d "$name" ] || gadget_remove "${name##*/}"
 	done
@@ -181,7 +199,7 @@ clean_up()
 	done
 	udevd_is_up || start_udevd
 	settle
-	rm -rf "$state"/kudev* "$state"/lists "$state"/events "$plugins"/*
+	rm -f "$state/explained"
 }
 
 # -- programs
@@ -258,8 +276,15 @@ stop_kudev()
 	stop_program kudev
 }
 
-# serve [COMMAND...] <CONFIGURATION: starts all of it, and waits for a list of each class.
+# serve <CONFIGURATION: starts all of it, and waits for a list of each class.
 serve()
+{
+	serve_below
+}
+
+# serve_below COMMAND... <CONFIGURATION: the same, with COMMAND before kudev (see below, at
+# namespaces).
+serve_below()
 {
 	configure
 	start_uevents
@@ -272,7 +297,7 @@ configure()
 {
 	{
 		echo "domain: vm.test"
-		cat
+		grep -v '^domain:'
 	} >"$state/kudev.yaml"
 }
 
@@ -312,7 +337,12 @@ needs()
 # last_list CLASS: the last list's devices, one a line: ID=Healthy or ID=Unhealthy@0.
 last_list()
 {
-	grep "^list vm.test/$1 " "$state/lists" | tail -n 1 | cut -d ' ' -f 5- | tr ' ' '\n'
+	awk -v name="vm.test/$1" '$1 == "list" && $2 == name { last = $0 }
+		END {
+			count = split(last, words, " ")
+			for (i = 5; i <= count; i++)
+				print words[i]
+		}' "$state/lists"
 }
 
 count_lists()
@@ -320,37 +350,57 @@ count_lists()
 	grep -c "^list vm.test/$1 " "$state/lists"
 }
 
-count_healthy()
-{
-	last_list "$1" | grep -c '=Healthy'
-}
-
-count_devices()
-{
-	last_list "$1" | grep -c =
-}
-
 # has_healthy CLASS COUNT [OF]: so many are Healthy (of so many in the list).
 has_healthy()
 {
-	[ "$(count_healthy "$1")" = "$2" ] && [ "${3:-}" = "${3:+$(count_devices "$1")}" ]
+	awk -v name="vm.test/$1" -v want="$2" -v all="${3:-}" '
+		$1 == "list" && $2 == name { count = NF - 4; healthy = gsub("=Healthy", "&") }
+		END { exit count == "" || healthy != want || (all != "" && count != all) }
+		' "$state/lists"
+}
+
+# is_settled CLASS COUNT [OF]: has_healthy, and udevd has nothing to do.
+is_settled()
+{
+	has_healthy "$@" && settle && has_healthy "$@"
+}
+
+# is CLASS ID HEALTH, in the last list.
+is()
+{
+	awk -v name="vm.test/$1" -v device="$2" -v want="$3" '
+		$1 == "list" && $2 == name { last = $0 }
+		END {
+			count = split(last, words, "[ =@]")
+			for (i = 5; i < count; i++)
+				if (words[i] == device)
+					exit words[i + 1] != want
+			exit 1
+		}' "$state/lists"
 }
 
 # is_healthy CLASS ID
 is_healthy()
 {
-	last_list "$1" | grep -qE "^$2=Healthy(@|\$)"
+	is "$@" Healthy
 }
 
 is_unhealthy()
 {
-	last_list "$1" | grep -qE "^$2=Unhealthy(@|\$)"
+	is "$@" Unhealthy
 }
 
 # device_ids CLASS: those that are Healthy.
 device_ids()
 {
 	last_list "$1" | sed -n 's/=Healthy.*//p'
+}
+
+# show_latency NODE CLASS: how long lists took after its events, as notes.
+show_latency()
+{
+	awk -f /guest/latency.awk -v "node=$1" -v "resource=vm.test/$2" \
+		"$state/events" "$state/lists" | sed 's/^/#   /' >&5
 }
 
 # first_list_with CLASS TEXT: the time of the first list that has it (CLOCK_MONOTONIC, us).
@@ -428,12 +478,36 @@ settle()
 	udevadm settle --timeout=10
 }
 
+# flood_events COUNT: of no device, to all who listen to udevd, as fast as it goes. Who does
+# not read meanwhile loses some: each takes about 800 bytes of a receive buffer.
+flood_events()
+{
+	vm-uevents send "$1"
+}
+
 # udev_property NODE NAME
 udev_property()
 {
 	udevadm info --query=property --name="$1" 2>/dev/null | sed -n "s/^$2=//p"
 }
 
+# numa_node TTY: what the nearest parent that knows says, -1 if none does.
+numa_node()
+{
+	local path
+
+	path=$(readlink -f "/sys/class/tty/$1")
+	while [ "$path" != /sys ]; do
+		if [ -e "$path/numa_node" ]; then
+			cat "$path/numa_node"
+			return
+		fi
+		path=${path%/*}
+	done
+	echo -1
+}
+
+# udev_has NODE NAME VALUE
 udev_has()
 {
 	[ "$(udev_property "$1" "$2")" = "$3" ]
@@ -543,4 +617,34 @@ gadget_function_remove()
 usb_device()
 {
 	dirname "$(grep -lx "$1" /sys/bus/usb/devices/*/serial 2>/dev/null | head -n 1)"
+}
+
+# -- namespaces, as pods have them
+
+# in_pod MODE... COMMAND...: runs the command, as the process that the shell started, with
+# any of
+#	netns		a network of its own: no events from udevd
+#	userns		users of its own
+#	no-run-udev	without /run/udev
+#	dev-tmpfs	/dev a tmpfs with a few nodes, as runtimes make it; at /host/dev is the real one
+#	dev-rbind	/dev mounted into the container
+# start_program in_pod netns kudev … is kudev's own process.
+in_pod()
+{
+	local flags="" setup=:
+
+	while :; do
+		case $1 in
+		netns) flags="$flags --net" ;;
+		userns) flags="$flags --user --map-root-user" ;;
+		no-run-udev) setup="$setup; mount -t tmpfs tmpfs /run/udev" ;;
+		dev-tmpfs) setup="$setup; mkdir -p /tmp/dev; mount --rbind /dev /tmp/dev
+			mount -t tmpfs tmpfs /dev; cp -a /tmp/dev/null /tmp/dev/urandom /dev" ;;
+		dev-rbind) setup="$setup; mount --rbind /dev /dev" ;;
+		*) break ;;
+		esac
+		shift
+	done
+	# shellcheck disable=SC2086,SC2016  # words; for the inner shell
+	exec /usr/bin/unshare --mount $flags /bin/sh -c "$setup"'; exec "$@"' in_pod "$@"
 }
