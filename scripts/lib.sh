@@ -17,6 +17,8 @@ test_packages=(
 	libcmocka-dev libfaketime libumockdev-dev protobuf-compiler python3 python3-grpcio python3-h2
 	python3-hpack python3-protobuf python3-pytest umockdev
 )
+# tests/vm, besides those to build with.
+vm_packages=(cpio qemu-system-x86 xz-utils)
 
 say()
 {

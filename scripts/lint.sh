@@ -15,7 +15,7 @@ complain()
 mapfile -t sources < <(find src tests -name '*.[ch]' | sort)
 mapfile -t scripts < <(
 	find . -name '*.sh' -not -path './build*' -not -path './.git/*' -not -path './kudev-*'
-	printf '%s\n' ./.ci/run ./tests/integration/run
+	printf '%s\n' ./.ci/run ./tests/integration/run ./tests/vm/guest/init
 )
 
 # Another version formats differently, so only this one is asked.

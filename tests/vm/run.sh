@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # kudev on a real kernel, with real udev and USB devices that come and go, in QEMU:
 #
-#   tests/vm/run.sh [-run EXPRESSION] [-list]
+#   tests/vm/run.sh [-list] [-run EXPRESSION]
 #
 # Builds kudev (or takes KUDEV_BINARY and KUDEV_BUILD_DIR), makes the guest (build.sh), runs
 # cases/*.sh in it, those whose name the expression matches, and prints their results as
@@ -68,22 +68,26 @@ machine_options()
 # The machine's time is the number of its instructions, two nanoseconds each, and it does not
 # wait when idle: a busy host makes it no slower, as far as it can tell, so that times are
 # those of kudev and no limit is ever missed for another's fault. That takes a single
-# processor; KUDEV_VM_CPUS gives it several and real time.
+# processor; KUDEV_VM_CPUS gives it several and real time. Takes the place of the shell.
 qemu()
 {
-	local directory=$1 name=$2 cases=$3 clock=(-icount "shift=1,sleep=off") options
+	local directory=$1 name=$2 cases=$3 options
+	local clock=(-icount "shift=1,sleep=off") clock_name=virtual
 
 	mapfile -t options < <(machine_options "$name")
-	[[ -z ${KUDEV_VM_CPUS:-} ]] || clock=(-smp "$KUDEV_VM_CPUS")
+	if [[ ${KUDEV_VM_CPUS:-} ]]; then
+		clock=(-smp "$KUDEV_VM_CPUS")
+		clock_name=real
+	fi
 	# PVH starts the unpacked kernel. No self-tests, and no rep movsb, which is emulated
 	# byte by byte.
-	timeout -k 5 "${KUDEV_VM_SECONDS:-300}" qemu-system-x86_64 -machine q35 -accel tcg \
+	exec timeout -k 5 "${KUDEV_VM_SECONDS:-300}" qemu-system-x86_64 -machine q35 -accel tcg \
 		-cpu max,-erms,-fsrm "${clock[@]}" -m 512 -nodefaults -no-user-config \
 		-display none -no-reboot "${options[@]}" \
 		-kernel "$tree/vmlinux" -initrd "$directory/initrd.cpio" \
 		-append "console=ttyS0 quiet panic=-1 oops=panic cryptomgr.notests \
 mitigations=off nokaslr tsc=reliable audit=0 apparmor=0 rcupdate.rcu_expedited=1 \
-vm.machine=$name vm.cases=$cases" \
+vm.machine=$name vm.clock=$clock_name vm.cases=$cases" \
 		-serial "file:$directory/console.log" -serial "file:$directory/$name.tap" \
 		</dev/null >"$directory/qemu.log" 2>&1
 }
@@ -92,16 +96,19 @@ vm.machine=$name vm.cases=$cases" \
 # the ones before have kept.
 job()
 {
-	local directory=$1 machines=$2 name status cases
+	local directory=$1 machines=$2 name status cases pid
 
 	shift 2
+	trap 'kill "$pid"; exit 1' TERM
 	cases=$(printf '%s,' "$@")
 	: >"$directory/kept"
 	for name in $machines; do
 		cat "$tree/initrd.cpio" <(cd "$directory" && printf 'kept\n' |
 			cpio -o -H newc -R 0:0 --quiet) >"$directory/initrd.cpio"
 		status=0
-		qemu "$directory" "$name" "${cases%,}" || status=$?
+		qemu "$directory" "$name" "${cases%,}" &
+		pid=$!
+		wait "$pid" || status=$?
 		sed -n 's/^keep //p' "$directory/$name.tap" >>"$directory/kept"
 		grep -v '^keep ' "$directory/$name.tap" || true
 		grep -q '^1\.\.' "$directory/$name.tap" && continue
@@ -152,7 +159,7 @@ fi
 
 [[ $(uname -m) == x86_64 ]] || skip "the guest is a PC, this machine is none"
 for tool in qemu-system-x86_64 cpio xz apt-get dpkg-deb strip; do
-	command -v "$tool" >/dev/null || skip "no $tool (Debian: cpio qemu-system-x86 xz-utils)"
+	command -v "$tool" >/dev/null || skip "no $tool (Debian: ${vm_packages[*]})"
 done
 
 mkdir -p "$tree"
@@ -161,7 +168,7 @@ if [[ -n ${KUDEV_BINARY:-} && -n ${KUDEV_BUILD_DIR:-} ]]; then
 else
 	programs=$tree/tree
 	configure_tree "$programs" --disable-tests
-	make_tree "$programs" all vm-programs
+	make_tree "$programs" kudev vm-programs
 fi
 "$here/build.sh" "$programs" "$tree" || skip "the guest can't be made"
 
@@ -178,6 +185,8 @@ for name in "${cases[@]}"; do
 	groups[$machines]+=" $name"
 done
 start=$SECONDS
+# shellcheck disable=SC2046  # numbers
+trap 'kill $(jobs -p) 2>/dev/null' EXIT
 while read -r machines; do
 	read -ra members <<<"${groups[$machines]}"
 	start_job "${machines%% [0-9]*}" "${members[@]}"

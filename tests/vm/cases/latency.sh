@@ -4,26 +4,60 @@
 # How long the kubelet waits to hear of it.
 . /guest/lib.sh
 
-cycles=$(boot_value vm.cycles 50)
 serve <<'YAML'
 classes:
   - name: link
     paths: ["/dev/serial/by-id/*"]
 YAML
 gadget_acm a 0 1546 01a8 S0001
-expect "a modem is there" has_healthy link 1 1
-settle
+expect "a modem is there" is_settled link 1
 interface=$(basename "$(readlink -f /sys/class/tty/ttyACM0/device)")
-i=0
-while [ "$i" -lt "$cycles" ]; do
+
+driver_off()
+{
 	echo "$interface" >/sys/bus/usb/drivers/cdc_acm/unbind
-	wait_for has_healthy link 0 || break
-	settle
+}
+
+driver_on()
+{
 	echo "$interface" >/sys/bus/usb/drivers/cdc_acm/bind
-	wait_for has_healthy link 1 || break
-	settle
-	i=$((i + 1))
-done
-assert "it has come and gone $cycles times" test "$i" = "$cycles"
-note "a class of /dev/serial/by-id/*:"
-show_latency ttyACM0 link
+}
+
+# cycle COUNT OFF ON...: what makes it go, and what makes it come.
+cycle()
+{
+	local i=0 count=$1 off=$2
+
+	shift 2
+	while [ "$i" -lt "$count" ]; do
+		"$off" a
+		wait_for is_settled link 0 || break
+		"$@"
+		wait_for is_settled link 1 || break
+		i=$((i + 1))
+	done
+	[ "$i" = "$count" ]
+}
+
+# promises CAUSE
+promises()
+{
+	show_latency ttyACM0 link
+	assert "$1: a plug is listed within 20 ms of its udev event (p99)" \
+		is_within 20 "plug: udev event -> list"
+	assert "$1: an unplug is listed within 20 ms of its kernel event (p99)" \
+		is_within 20 "unplug: kernel event -> list"
+}
+
+assert "it comes and goes with its driver" cycle "$(boot_value vm.cycles 40)" \
+	driver_off driver_on
+promises driver
+stop_serving
+serve <<'YAML'
+classes:
+  - name: link
+    paths: ["/dev/serial/by-id/*"]
+YAML
+assert "it comes and goes with its plug" cycle "$(boot_value vm.plugs 10)" \
+	unplug plug a 0
+promises plug

@@ -1,0 +1,76 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=dash source=tests/vm/guest/lib.sh
+# Two adapters change places.
+. /guest/lib.sh
+
+needs "match: identity" <<'YAML'
+classes:
+  - name: serial
+    match: [{subsystem: tty, usb: {vendor: "1209", product: "0001"}}]
+    identity: serial
+    share: 2
+  - name: port
+    match: [{subsystem: tty, usb: {vendor: "1209", product: "0001"}}]
+    identity: port
+    share: 2
+YAML
+
+# id_of CLASS NODE: the ID that a container gets this node with.
+id_of()
+{
+	local id
+
+	for id in $(device_ids "$1"); do
+		allocate "$1" "$id" >/dev/null
+		! grep -q "^device [^ ]* $2 " "$state/answer" || echo "$id"
+	done | head -n 1
+}
+
+# node_at UDC: the node of what is plugged in there.
+node_at()
+{
+	local path
+
+	for path in "/sys/devices/platform/dummy_hcd.$1"/usb*/*/*/*/tty/*; do
+		echo "/dev/${path##*/}"
+	done
+}
+
+# swap_with NAME SERIAL SERIAL
+swap_with()
+{
+	local serial_a serial_b port_a port_b
+
+	serve <"$state/feature.yaml"
+	gadget_serial a 0 1209 0001 "$2"
+	gadget_serial b 1 1209 0001 "$3"
+	expect "$1: both are Healthy" is_settled port 4
+	serial_a=$(id_of serial "$(node_at 0)")
+	serial_b=$(id_of serial "$(node_at 1)")
+	port_a=$(id_of port "$(node_at 0)")
+	port_b=$(id_of port "$(node_at 1)")
+	note "$1: serial $serial_a $serial_b, port $port_a $port_b"
+	unplug a
+	unplug b
+	expect "$1: both are gone" is_settled port 0
+	plug b 0
+	plug a 1
+	expect "$1: both are back" is_settled port 4
+	assert "$1: the one in the first port has its ID" \
+		equal "$(id_of port "$(node_at 0)")" "$port_a"
+	assert "$1: the one in the second port has its ID" \
+		equal "$(id_of port "$(node_at 1)")" "$port_b"
+}
+
+swap_with "different serials" F0001 F0002
+assert "the first adapter has its ID in the second port" \
+	equal "$(id_of serial "$(node_at 1)")" "$serial_a"
+assert "the second adapter has its ID in the first port" \
+	equal "$(id_of serial "$(node_at 0)")" "$serial_b"
+clean_up
+swap_with "equal serials" F0001 F0001
+expect "equal serials are still two devices" has_healthy serial 4
+clean_up
+swap_with "no serials" "" ""
+expect "without serials they are two devices" has_healthy serial 4
