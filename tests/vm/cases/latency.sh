@@ -23,23 +23,7 @@ driver_on()
 	echo "$interface" >/sys/bus/usb/drivers/cdc_acm/bind
 }
 
-# cycle COUNT OFF ON...: what makes it go, and what makes it come.
-cycle()
-{
-	local i=0 count=$1 off=$2
-
-	shift 2
-	while [ "$i" -lt "$count" ]; do
-		"$off" a
-		wait_for is_settled link 0 || break
-		"$@"
-		wait_for is_settled link 1 || break
-		i=$((i + 1))
-	done
-	[ "$i" = "$count" ]
-}
-
-# promises CAUSE
+# promises NAME
 promises()
 {
 	show_latency ttyACM0 link
@@ -49,15 +33,28 @@ promises()
 		is_within 20 "unplug: kernel event -> list"
 }
 
-assert "it comes and goes with its driver" cycle "$(boot_value vm.cycles 40)" \
-	driver_off driver_on
-promises driver
+# cycle NAME COUNT OFF ON...: what makes it go, and what makes it come.
+cycle()
+{
+	local i=0 name=$1 count=$2 off=$3
+
+	shift 3
+	while [ "$i" -lt "$count" ]; do
+		"$off" a
+		wait_for is_settled link 0 || break
+		"$@"
+		wait_for is_settled link 1 || break
+		i=$((i + 1))
+	done
+	assert "$name: it comes and goes" equal "$i" "$count"
+	promises "$name"
+}
+
+cycle driver "$(boot_value vm.cycles 40)" driver_off driver_on
 stop_serving
 serve <<'YAML'
 classes:
   - name: link
     paths: ["/dev/serial/by-id/*"]
 YAML
-assert "it comes and goes with its plug" cycle "$(boot_value vm.plugs 10)" \
-	unplug plug a 0
-promises plug
+cycle plug "$(boot_value vm.plugs 10)" unplug plug a 0

@@ -34,3 +34,10 @@ node=$(readlink -f /dev/serial/by-id/*S0001*)
 note "$id is $node: $(grep '^device ' "$state/answer")"
 assert "its ID follows it to its new node" grep -qE \
 	"^device vm.test/serial (/dev/serial/by-id/[^ ]*S0001[^ ]*|$node) " "$state/answer"
+
+# udev makes a link under a name like this, and then gives it its own.
+ln -s ../../ttyACM0 "/dev/serial/by-id/.#usb-Kudev_Modem_S0001-if00deadbeef"
+gadget_acm c 2 1546 01a8 S0003
+expect "a third one comes" has_healthy serial 3
+todo "a hidden name is no device" "globs match names that begin with a dot" \
+	has_healthy serial 3 3

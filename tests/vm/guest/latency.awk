@@ -9,7 +9,9 @@ FNR == NR && ($7 == node || $7 == "/dev/" node) && ($3 == "add" || $3 == "remove
 
 FNR != NR && $1 == "list" && $2 == resource {
 	healthy = gsub("=Healthy", "&")
-	if (healthy > before)
+	if (!seen++)
+		; # what was there before
+	else if (healthy > before)
 		time["list", "add", ++count["list", "add"]] = $3
 	else if (healthy < before)
 		time["list", "remove", ++count["list", "remove"]] = $3

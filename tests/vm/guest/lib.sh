@@ -266,6 +266,7 @@ start_uevents()
 
 # start_kudev [COMMAND...]: with the configuration in $state/kudev.yaml; COMMAND is put
 # before it (see pod_command).
+# shellcheck disable=SC2120
 start_kudev()
 {
 	start_program kudev "$@" kudev run --config "$state/kudev.yaml" \
@@ -280,7 +281,7 @@ stop_kudev()
 # serve <CONFIGURATION: starts all of it, and waits for a list of each class.
 serve()
 {
-	serve_below
+	serve_below env
 }
 
 # serve_below COMMAND... <CONFIGURATION: the same, with COMMAND before kudev (see below, at
