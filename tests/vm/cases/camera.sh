@@ -7,9 +7,9 @@
 serve <<'YAML'
 classes:
   - name: video
-    paths: ["/dev/v4l/by-id/*Camera*"]
+    paths: ["/dev/v4l/by-id/usb-*Camera*"]
   - name: sound
-    paths: ["/dev/snd/by-id/*Camera*"]
+    paths: ["/dev/snd/by-id/usb-*Camera*"]
 YAML
 camera_plug c C0001
 expect "its two video nodes come" has_healthy video 2 2

@@ -7,7 +7,7 @@
 serve <<'YAML'
 classes:
   - name: link
-    paths: ["/dev/serial/by-id/*"]
+    paths: ["/dev/serial/by-id/usb-*"]
 YAML
 gadget_serial a 0 1209 0002 F0001 2
 expect "each port has a link" has_healthy link 2 2

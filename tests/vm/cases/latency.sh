@@ -7,7 +7,7 @@
 serve <<'YAML'
 classes:
   - name: link
-    paths: ["/dev/serial/by-id/*"]
+    paths: ["/dev/serial/by-id/usb-*"]
 YAML
 gadget_acm a 0 1546 01a8 S0001
 expect "a modem is there" is_settled link 1
@@ -55,6 +55,6 @@ stop_serving
 serve <<'YAML'
 classes:
   - name: link
-    paths: ["/dev/serial/by-id/*"]
+    paths: ["/dev/serial/by-id/usb-*"]
 YAML
 cycle plug "$(boot_value vm.plugs 10)" unplug plug a 0

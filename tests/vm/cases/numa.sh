@@ -15,7 +15,7 @@ done
 serve <<'YAML'
 classes:
   - name: adapter
-    paths: ["/dev/serial/by-id/*"]
+    paths: ["/dev/serial/by-id/usb-*"]
 YAML
 expect "both adapters are Healthy" has_healthy adapter 2 2
 note "paths: $(last_list adapter | tr '\n' ' ')"

@@ -42,7 +42,7 @@ try_class()
 serve <<'YAML'
 classes:
   - name: link
-    paths: ["/dev/serial/by-id/*"]
+    paths: ["/dev/serial/by-id/usb-*"]
 YAML
 try_class link
 stop_serving

@@ -37,7 +37,7 @@ stop_serving
 serve <<'YAML'
 classes:
   - name: link
-    paths: ["/dev/serial/by-id/*"]
+    paths: ["/dev/serial/by-id/usb-*"]
 YAML
 try_class link
 assert "a link comes when the node is as it will be" equal "$seen" "$now"

@@ -7,7 +7,7 @@
 serve <<'YAML'
 classes:
   - name: link
-    paths: ["/dev/serial/by-id/*"]
+    paths: ["/dev/serial/by-id/usb-*"]
 YAML
 gadget_acm a 0 1546 01a8 S0001
 expect "a modem is there" has_healthy link 1 1

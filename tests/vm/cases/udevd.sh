@@ -9,7 +9,7 @@ classes:
   - name: adapter
     paths: ["/dev/ttyUSB*"]
   - name: modem
-    paths: ["/dev/serial/by-id/*Modem*"]
+    paths: ["/dev/serial/by-id/usb-*Modem*"]
 YAML
 gadget_serial a 0 0403 6001 F0001
 gadget_acm b 1 1546 01a8 S0001
