@@ -17,10 +17,34 @@
 #include "base/file.h"
 #include "base/util.h"
 
+static inline bool run_write(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	if (!file)
+		return false;
+	fputs(text, file);
+	return fclose(file) == 0;
+}
+
+/* Who is not root gets a user namespace too, in which he is. */
+static inline bool run_unshare(void)
+{
+	KUDEV_AUTO_FREE char *users = mem_printf("0 %u 1", geteuid());
+	KUDEV_AUTO_FREE char *groups = mem_printf("0 %u 1", getegid());
+
+	if (unshare(CLONE_NEWNS) == 0)
+		return true;
+	return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+	       run_write("/proc/self/setgroups", "deny") &&
+	       run_write("/proc/self/uid_map", users) &&
+	       run_write("/proc/self/gid_map", groups);
+}
+
 /* False: this machine does not let us. Before there are threads. */
 static inline bool run_enter(void)
 {
-	if (unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+	if (!run_unshare())
 		return false;
 	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
 	       mount("kudev-test", "/run", "tmpfs", 0, NULL) == 0;
@@ -36,12 +60,8 @@ static inline int run_skip_all(void)
 /* udev as it looks when it runs and knows no device. */
 static inline void run_udev(void)
 {
-	FILE *control;
-
 	(void)directory_create("/run/udev/data", 0755, NULL);
-	control = fopen("/run/udev/control", "w");
-	if (control)
-		fclose(control);
+	(void)run_write("/run/udev/control", "");
 }
 
 static inline void run_no_udev(void)
@@ -54,12 +74,8 @@ static inline void run_no_udev(void)
 static inline void run_udev_entry(const char *entry, const char *text)
 {
 	KUDEV_AUTO_FREE char *path = mem_printf("/run/udev/data/%s", entry);
-	FILE *file = fopen(path, "w");
 
-	if (file) {
-		fputs(text, file);
-		fclose(file);
-	}
+	(void)run_write(path, text);
 }
 
 #endif
