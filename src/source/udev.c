@@ -212,7 +212,7 @@ struct bundle {
 	const struct member **members;
 	size_t count;
 	enum config_identity identity;
-	char *text;	 /* what the ID is made of */
+	char *label;	 /* the ID, if no other device would have the same */
 	char *qualifier; /* what tells it from others of that text */
 	const char *name;
 	bool is_doubled;
@@ -228,7 +228,7 @@ static void bundles_clear(struct bundles *bundles)
 {
 	for (size_t i = 0; i < bundles->count; i++) {
 		free(bundles->items[i].members);
-		free(bundles->items[i].text);
+		free(bundles->items[i].label);
 		free(bundles->items[i].qualifier);
 	}
 	free(bundles->items);
@@ -246,8 +246,9 @@ static struct bundle *find_bundle(struct bundles *bundles, const char *device)
 	return NULL;
 }
 
-static char *text_of(const struct bundle *bundle, bool together)
+static char *label_of(const struct bundle *bundle, bool together)
 {
+	KUDEV_AUTO_FREE char *text = NULL;
 	const struct hardware *hardware = &bundle->members[0]->hardware;
 	const char *part = together ? "" : hardware->part;
 	const char *whole = NULL;
@@ -261,10 +262,12 @@ static char *text_of(const struct bundle *bundle, bool together)
 		break;
 	case CONFIG_IDENTITY_PATH:
 	case CONFIG_IDENTITY_AUTO:
-		return mem_string(together ? strrchr(hardware->device, '/') + 1
-					   : hardware->node + strlen("/dev/"));
+		return identity_of_text(together ? strrchr(hardware->device, '/') + 1
+						 : hardware->node + strlen("/dev/"),
+					0, 1);
 	}
-	return mem_printf("%s%s%s", whole, *part ? "-" : "", part);
+	text = mem_printf("%s%s%s", whole, *part ? "-" : "", part);
+	return identity_of_text(text, 0, 1);
 }
 
 static void collect_bundles(struct udev_source *source, struct bundles *bundles)
@@ -299,7 +302,7 @@ static void collect_bundles(struct udev_source *source, struct bundles *bundles)
 
 		bundle->identity = hardware_identity(&bundle->members[0]->hardware,
 						     class->identity);
-		bundle->text = text_of(bundle, together);
+		bundle->label = label_of(bundle, together);
 	}
 }
 
@@ -315,7 +318,7 @@ static char *qualifier_of(const struct bundles *bundles, size_t index)
 		const char *port = bundles->items[i].members[0]->hardware.port;
 
 		if (port && strcmp(port, hardware->port) == 0 &&
-		    strcmp(bundles->items[i].text, bundle->text) == 0)
+		    strcmp(bundles->items[i].label, bundle->label) == 0)
 			return mem_printf("%s-%s", port, hardware->name);
 	}
 	return mem_string(hardware->port);
@@ -328,7 +331,7 @@ static void name_bundles(struct udev_source *source, struct bundles *bundles,
 
 	for (size_t i = 0; i < bundles->count; i++) {
 		bundles->items[i].qualifier = qualifier_of(bundles, i);
-		items[i].plain = bundles->items[i].text;
+		items[i].plain = bundles->items[i].label;
 		items[i].qualifier = bundles->items[i].qualifier;
 	}
 	naming_assign(source->naming, items, bundles->count);
