@@ -12,7 +12,7 @@ classes:
     health:
       attributes:
         avoid_reset_quirk: {equals: "0"}
-      interval: 1s
+      interval: 200ms
 YAML
 serve <"$state/feature.yaml"
 gadget_serial a 0 1209 0001 F0001
@@ -25,16 +25,15 @@ echo 0 >"$device/avoid_reset_quirk"
 expect "with a good one it is Healthy" has_healthy adapter 1 1
 stop_serving
 modprobe vivid n_devs=1 node_types=0x1
-configure <<'YAML'
+serve <<'YAML'
 classes:
   - name: video
     match: [{subsystem: video4linux, attributes: {name: "vivid*"}}]
     health:
       attributes:
         dev_debug: {min: 0, max: 7}
-      interval: 1s
+      interval: 200ms
 YAML
-serve <"$state/kudev.yaml"
 expect "a video node is Healthy" has_healthy video 1 1
 echo 8 >/sys/class/video4linux/video0/dev_debug
 expect "with too great a value it is Unhealthy" has_healthy video 0 1
