@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Makes what the test machine boots from: vmlinux and base.cpio, a root of Debian's own
-# packages, kept below build/vm/cache until a package or this file changes; and initrd.cpio,
-# which is base.cpio with the programs under test, the guest's scripts and the cases on top.
+# packages, kept in KUDEV_VM_CACHE (~/.cache/kudev-vm) until a package or this file changes;
+# and initrd.cpio, which is base.cpio with the programs under test, the guest's scripts and
+# the cases on top.
 #
 #   build.sh TREE OUTPUT [KEPT]
 #
@@ -12,7 +13,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 here=$source_dir/tests/vm
-cache=${KUDEV_VM_CACHE:-$build_root/vm/cache}
+cache=${KUDEV_VM_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/kudev-vm}
 triplet=$(gcc -dumpmachine 2>/dev/null || echo x86_64-linux-gnu)
 
 # From these comes the guest, besides the kernel that linux-image-amd64 depends on.
@@ -154,10 +155,11 @@ make_base()
 {
 	local base=$1 release image=()
 
-	work=$base.new
+	# Another may be at it as well, or have been interrupted.
+	find "$cache" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} +
+	work=$(mktemp -d "$cache/$key.XXXXXX")
 	unpacked=$work/unpacked
-	rm -rf "$work"
-	mkdir -p "$work/debs"
+	mkdir "$work/debs"
 	(cd "$work/debs" && apt-get -q "${apt_options[@]}" download "${packages[@]}") \
 		>"$work/log" 2>&1 || { tail -n 5 "$work/log" >&2; return 1; }
 	unpack "$unpacked" "$work"/debs/*.deb
@@ -169,7 +171,8 @@ make_base()
 	pack "$work/root" "$work/base.cpio"
 	printf '%s\n' "$work"/debs/*.deb | sed 's/.*\///' >"$work/packages"
 	rm -rf "$unpacked" "$work/root" "$work/debs" "$work/tools"
-	mv "$work" "$base"
+	chmod 755 "$work"
+	mv -T "$work" "$base" 2>/dev/null || rm -rf "$work"
 }
 
 # The part that changes from run to run.

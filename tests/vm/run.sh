@@ -37,7 +37,7 @@ skip()
 	exit 77
 }
 
-# What a case says about the machines that it wants: "# machine: first second" are two, one
+# What a case says about the machines that it wants: "# machine: numa second" are two, one
 # after the other.
 machines_of()
 {
@@ -86,23 +86,23 @@ qemu()
 		-display none -no-reboot "${options[@]}" \
 		-kernel "$tree/vmlinux" -initrd "$directory/initrd.cpio" \
 		-append "console=ttyS0 quiet panic=-1 oops=panic cryptomgr.notests \
-mitigations=off nokaslr tsc=reliable audit=0 apparmor=0 rcupdate.rcu_expedited=1 \
+mitigations=off nokaslr tsc=reliable audit=0 apparmor=0 rcupdate.rcu_expedited=1 rodata=off \
 vm.machine=$name vm.clock=$clock_name vm.cases=$cases" \
 		-serial "file:$directory/console.log" -serial "file:$directory/$name.tap" \
 		</dev/null >"$directory/qemu.log" 2>&1
 }
 
-# job DIRECTORY MACHINES CASE...: boots the machines one after the other, each with what
-# the ones before have kept.
+# job DIRECTORY MACHINES CASE...: boots the machines one after the other, each with its
+# cases and what the ones before have kept.
 job()
 {
 	local directory=$1 machines=$2 name status cases pid
 
 	shift 2
 	trap 'kill "$pid"; exit 1' TERM
-	cases=$(printf '%s,' "$@")
 	: >"$directory/kept"
 	for name in $machines; do
+		cases=$(for_machine "$name" "$@")
 		cat "$tree/initrd.cpio" <(cd "$directory" && printf 'kept\n' |
 			cpio -o -H newc -R 0:0 --quiet) >"$directory/initrd.cpio"
 		status=0
@@ -116,6 +116,17 @@ job()
 		tail -n 30 "$directory/console.log" "$directory/qemu.log" | cat -v | sed 's/^/#   /'
 	done
 	rm -f "$directory/initrd.cpio"
+}
+
+# for_machine NAME CASE...: those that want it, each with a comma behind it.
+for_machine()
+{
+	local name=$1 case_name
+
+	shift
+	for case_name; do
+		[[ " $(machines_of "$case_name") " != *" $name "* ]] || printf '%s,' "$case_name"
+	done
 }
 
 # start_job MACHINES CASE...: in the background, as soon as there is a processor for it.
@@ -172,18 +183,35 @@ else
 fi
 "$here/build.sh" "$programs" "$tree" || skip "the guest can't be made"
 
-# Those that want the same machines share them; the usual one there is once a job.
+# add_case NAME MACHINES: into the job that has these machines, or a new one.
+add_case()
+{
+	local machines
+
+	for machines in "${!groups[@]}"; do
+		if [[ " $machines " == *" $2 "* ]]; then
+			groups[$machines]+=" $1"
+			return
+		fi
+	done
+	groups[$2]=$1
+}
+
+# The longest lists of machines first. Of the usual machine there is one for each job.
 rm -rf "$tree/jobs"
 jobs=0
 running=0
 max_jobs=${KUDEV_VM_JOBS:-$(nproc)}
 declare -A groups=()
 turn=0
-for name in "${cases[@]}"; do
-	machines=$(machines_of "$name")
+while read -r machines name; do
+	machines=${machines//,/ }
 	[[ $machines != default ]] || machines="default $((turn++ % max_jobs))"
-	groups[$machines]+=" $name"
-done
+	add_case "$name" "$machines"
+done < <(for name in "${cases[@]}"; do
+	machines=$(machines_of "$name")
+	printf '%d %s %s\n' "${#machines}" "${machines// /,}" "$name"
+done | sort -k1,1rn -k3 | cut -d ' ' -f 2-)
 start=$SECONDS
 # shellcheck disable=SC2046  # numbers
 trap 'kill $(jobs -p) 2>/dev/null' EXIT

@@ -50,11 +50,11 @@ cycle()
 	promises "$name"
 }
 
-cycle driver "$(boot_value vm.cycles 40)" driver_off driver_on
+cycle driver "$(boot_value vm.cycles 25)" driver_off driver_on
 stop_serving
 serve <<'YAML'
 classes:
   - name: link
     paths: ["/dev/serial/by-id/usb-*"]
 YAML
-cycle plug "$(boot_value vm.plugs 10)" unplug plug a 0
+cycle plug "$(boot_value vm.plugs 5)" unplug plug a 0

@@ -21,12 +21,12 @@ expect "after 100 quick cycles it is Healthy" is_settled link 1
 note "$(count_lists link) lists until then"
 interface=$(basename "$(readlink -f /sys/class/tty/ttyACM0/device)")
 i=0
-while [ "$i" -lt 100 ]; do
+while [ "$i" -lt 30 ]; do
 	echo "$interface" >/sys/bus/usb/drivers/cdc_acm/unbind
 	echo "$interface" >/sys/bus/usb/drivers/cdc_acm/bind
 	i=$((i + 1))
 done
-expect "after 100 cycles of its driver it is Healthy" is_settled link 1
+expect "after 30 cycles of its driver it is Healthy" is_settled link 1
 note "$(count_lists link) lists until then"
 unplug a
 expect "and once gone, it is gone" is_settled link 0

@@ -198,8 +198,11 @@ clean_up()
 		[ ! -d "/sys/module/$name" ] || rmmod "$name"
 	done
 	udevd_is_up || start_udevd
-	rm -rf /run/udev/rules.d "$state/explained"
-	udevadm control --reload
+	if [ -e /run/udev/rules.d ]; then
+		rm -r /run/udev/rules.d
+		udevadm control --reload
+	fi
+	rm -f "$state/explained"
 	settle
 }
 
@@ -361,10 +364,10 @@ has_healthy()
 		' "$state/lists"
 }
 
-# is_settled CLASS COUNT [OF]: has_healthy, and udevd has nothing to do.
+# is_settled CLASS COUNT [OF]: has_healthy, and udevd has nothing to do; cheaper than settle.
 is_settled()
 {
-	has_healthy "$@" && settle && has_healthy "$@"
+	[ ! -e /run/udev/queue ] && has_healthy "$@" && [ ! -e /run/udev/queue ]
 }
 
 # is CLASS ID HEALTH, in the last list.
