@@ -10,8 +10,10 @@
 #include "base/log.h"
 #include "base/worker.h"
 
-/* Threads that hang, before no more are started. */
-#define MAX_LOST 32
+/* A job that runs for longer does not hold up the next one. */
+#define LONG_MS 50
+/* Jobs that are left alone, before the next ones have to wait for one of them. */
+#define MAX_LEFT 32
 
 /* What the threads and the worker share; the last of them frees it. */
 struct shared {
@@ -20,6 +22,7 @@ struct shared {
 	unsigned references;
 	bool stopping;
 	struct worker_job *queue;
+	struct worker_job *left; /* that run alone */
 	struct worker_job *finished;
 	int wake; /* eventfd: there are finished jobs */
 	struct runner *active;
@@ -37,7 +40,7 @@ struct worker {
 	struct shared *shared;
 	struct loop_watch *watch;
 	struct loop_timer *deadline;
-	unsigned lost; /* threads whose jobs are late */
+	unsigned left_count;
 };
 
 /* Unlocks. */
@@ -66,6 +69,8 @@ static void run_next(struct runner *runner)
 	job->run(job);
 	pthread_mutex_lock(&shared->lock);
 	runner->job = NULL;
+	if (job->is_left)
+		DL_DELETE(shared->left, job);
 	if (shared->stopping) {
 		job->free(job);
 		return;
@@ -112,7 +117,7 @@ static void ensure_runner(struct worker *worker)
 	struct runner *runner;
 	int r;
 
-	if (shared->active || !shared->queue || worker->lost >= MAX_LOST)
+	if (shared->active || !shared->queue || worker->left_count >= MAX_LEFT)
 		return;
 	runner = mem_zero(sizeof(*runner));
 	runner->shared = shared;
@@ -127,57 +132,94 @@ static void ensure_runner(struct worker *worker)
 	log_error("cannot start a thread", LOG_STR("error", strerror(r)));
 }
 
-/* Locked. When to look whether the job that runs is late. */
-static void watch_deadline(struct worker *worker)
+static void keep_earlier(int64_t *earliest, int64_t time)
 {
-	struct runner *active = worker->shared->active;
-	const struct worker_job *job = worker->shared->queue;
-	int64_t left;
-
-	if (active && active->job)
-		job = active->job;
-	if (!active || !job) {
-		loop_timer_cancel(worker->deadline);
-		return;
-	}
-	left = job->timeout_ms;
-	if (active && active->job)
-		left += job->started_ms - clock_ms();
-	loop_timer_set(worker->deadline, left > 0 ? left : 1);
+	if (time < *earliest)
+		*earliest = time;
 }
 
-/* Locked. The job that has run for too long, whose thread is given up; NULL: none. */
-static struct worker_job *give_up(struct worker *worker)
+/* When a job becomes late that is not. */
+static void reckon_late(const struct worker_job *jobs, int64_t *earliest)
 {
-	struct runner *active = worker->shared->active;
-	struct worker_job *job = active ? active->job : NULL;
+	const struct worker_job *job;
 
-	if (!job || clock_ms() - job->started_ms < job->timeout_ms)
-		return NULL;
-	job->is_late = true;
-	worker->lost++;
+	DL_FOREACH(jobs, job) {
+		if (!job->is_late)
+			keep_earlier(earliest, job->started_ms + job->timeout_ms);
+	}
+}
+
+/* Locked. When to look at the jobs again; never while there is nothing to do. */
+static void watch_deadline(struct worker *worker)
+{
+	const struct shared *shared = worker->shared;
+	int64_t earliest = INT64_MAX;
+	int64_t now_ms = clock_ms();
+
+	reckon_late(shared->left, &earliest);
+	if (shared->active && shared->active->job)
+		keep_earlier(&earliest, shared->active->job->started_ms + LONG_MS);
+	else if (shared->active && shared->queue)
+		keep_earlier(&earliest, now_ms + LONG_MS);
+	else
+		reckon_late(shared->queue, &earliest);
+	if (earliest == INT64_MAX)
+		loop_timer_cancel(worker->deadline);
+	else
+		loop_timer_set(worker->deadline,
+			       earliest > now_ms ? earliest - now_ms : 1);
+}
+
+/* Locked. Leaves a job that takes long alone with its thread. */
+static void leave_alone(struct worker *worker)
+{
+	struct shared *shared = worker->shared;
+	struct runner *active = shared->active;
+
+	if (!active || !active->job || clock_ms() - active->job->started_ms < LONG_MS)
+		return;
+	active->job->is_left = true;
+	DL_APPEND(shared->left, active->job);
+	shared->active = NULL;
 	pthread_detach(active->thread);
-	worker->shared->active = NULL;
-	return job;
+	worker->left_count++;
+	if (worker->left_count == MAX_LEFT)
+		log_error("no more work that can block is done",
+			  LOG_INT("stuck_count", worker->left_count));
+}
+
+/* Locked. The first job whose time is over; NULL: none. */
+static struct worker_job *take_late(struct worker_job *jobs)
+{
+	struct worker_job *job;
+
+	DL_FOREACH(jobs, job) {
+		if (!job->is_late && clock_ms() - job->started_ms >= job->timeout_ms) {
+			job->is_late = true;
+			return job;
+		}
+	}
+	return NULL;
 }
 
 static void on_deadline(void *data)
 {
 	struct worker *worker = data;
+	struct shared *shared = worker->shared;
 	struct worker_job *late;
 
-	pthread_mutex_lock(&worker->shared->lock);
-	late = give_up(worker);
+	pthread_mutex_lock(&shared->lock);
+	leave_alone(worker);
 	ensure_runner(worker);
+	while ((late = take_late(shared->left)) ||
+	       (!shared->active && (late = take_late(shared->queue)))) {
+		pthread_mutex_unlock(&shared->lock);
+		if (late->late)
+			late->late(late);
+		pthread_mutex_lock(&shared->lock);
+	}
 	watch_deadline(worker);
-	pthread_mutex_unlock(&worker->shared->lock);
-	if (!late)
-		return;
-	if (worker->lost == MAX_LOST)
-		log_error("no more work that can block is done",
-			  LOG_INT("stuck_count", worker->lost));
-	if (late->late)
-		late->late(late);
+	pthread_mutex_unlock(&shared->lock);
 }
 
 static void on_finished(void *data)
@@ -193,8 +235,8 @@ static void on_finished(void *data)
 	finished = worker->shared->finished;
 	worker->shared->finished = NULL;
 	DL_FOREACH(finished, job) {
-		if (job->is_late)
-			worker->lost--;
+		if (job->is_left)
+			worker->left_count--;
 	}
 	ensure_runner(worker);
 	watch_deadline(worker);
@@ -272,6 +314,7 @@ void worker_submit(struct worker *worker, struct worker_job *job)
 	struct shared *shared = worker->shared;
 
 	pthread_mutex_lock(&shared->lock);
+	job->started_ms = clock_ms();
 	DL_APPEND(shared->queue, job);
 	ensure_runner(worker);
 	if (!loop_timer_is_set(worker->deadline))

@@ -4,8 +4,8 @@
 
 /*
  * Work that can block, such as opening a device, on a thread of its own: one job after
- * the other. A job that takes longer than it may is left alone with its thread, and a new
- * thread goes on with the next one, so that a device that hangs holds up nothing else.
+ * the other. A job that takes long is left alone with its thread, and a new thread goes on
+ * with the next one, so that a device that hangs holds up nothing else; up to 32 of them.
  * The thread is started with the first job and sleeps when there is none.
  *
  * Thread: all functions are for the loop thread; run() runs on the worker's, and touches
@@ -23,8 +23,9 @@ struct worker;
 struct worker_job {
 	void (*run)(struct worker_job *job);
 	/*
-	 * The time is over and the job still runs: run() may be writing. NULL is fine.
-	 * done() is called as well, if it ever ends.
+	 * The time is over and the job still runs, so that run() may be writing, or waits
+	 * because too many others hang. NULL is fine. done() is called as well, if it ever
+	 * ends.
 	 */
 	void (*late)(struct worker_job *job);
 	/* It has ended. */
@@ -34,7 +35,8 @@ struct worker_job {
 	unsigned timeout_ms;
 
 	/* The worker's. */
-	int64_t started_ms;
+	int64_t started_ms; /* or submitted, if it waits */
+	bool is_left;	    /* alone with its thread */
 	bool is_late;
 	struct worker_job *prev, *next;
 };

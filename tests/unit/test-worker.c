@@ -32,6 +32,8 @@ static struct {
 	unsigned late;
 } seen = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+static unsigned threads_at_start; /* of main() */
+
 struct task {
 	struct worker_job job;
 	unsigned number;
@@ -184,6 +186,8 @@ static int set_up(void **state)
 	assert_int_equal(sem_init(&seen.gate, 0, 0), 0);
 	assert_int_equal(sem_init(&seen.begun, 0, 0), 0);
 	assert_int_equal(loop_new(&fixture->loop, NULL), 0);
+	/* Those of the test before are in /proc for a moment more. */
+	(void)wait_for(fixture->loop, has_threads, &threads_at_start);
 	fixture->worker = worker_new(fixture->loop);
 	*state = fixture;
 	return 0;
@@ -415,6 +419,7 @@ int main(void)
 		TEST(a_worker_is_freed_although_threads_hang),
 	};
 
+	threads_at_start = count_threads();
 	log_setup(LOG_LEVEL_NONE, LOG_FORMAT_JSON);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
