@@ -23,7 +23,8 @@ struct document {
 	struct diagnostics *diagnostics; /* borrowed */
 	yaml_document_t tree;
 	bool loaded;
-	size_t budget; /* what is left for visits */
+	size_t budget;	/* what is left for visits */
+	unsigned depth; /* of the values that are being read, through aliases as well */
 
 	/* The habits of a grammar; a new document has those of kudev's own. */
 	bool fold_keys;			 /* keys are the same in upper and lower case */

@@ -10,6 +10,8 @@
 #include "config/field.h"
 
 #define TEXTS_MAX 250 /* of one value */
+/* An alias may stand for what it is in. */
+#define DEPTH_MAX 64
 
 void *field_slot(const struct field *field, void *target)
 {
@@ -351,12 +353,20 @@ void field_read(struct document *document, const yaml_node_t *node,
 {
 	if (!document_visit(document, node))
 		return;
-	if (node_is_null(node))
+	if (node_is_null(node)) {
 		document_error(document, node, "%s: has no value", field->key);
-	else if (field->type->read)
+		return;
+	}
+	if (document->depth == DEPTH_MAX) {
+		document_error(document, node, "%s: is nested too deeply", field->key);
+		return;
+	}
+	document->depth++;
+	if (field->type->read)
 		field->type->read(document, node, field, target);
 	else
 		read_scalar(document, node, field, target);
+	document->depth--;
 }
 
 static void read_text(struct document *document, const yaml_node_t *node,

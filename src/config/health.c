@@ -10,6 +10,8 @@
 
 #define CHECKS_MAX 50
 #define THRESHOLD_MAX 100
+#define REGEX_MAX_LENGTH 256
+#define REGEX_MAX_GROUPS 16
 #define INTERVAL_MIN_MS 100
 #define INTERVAL_MAX_MS (24 * 3600 * 1000)
 #define TIMEOUT_MIN_MS 10
@@ -32,14 +34,45 @@ static const struct field_type type_words = {
 	.read = field_read_texts,
 };
 
+/*
+ * Without back-references glibc matches in time that grows with the text alone; nested
+ * repetitions with numbers would take it gigabytes to compile.
+ */
+static int check_regex(const char *text, struct error *err)
+{
+	unsigned repetitions = 0;
+	unsigned groups = 0;
+
+	for (const char *c = text; *c; c++) {
+		if (*c == '\\' && c[1] >= '1' && c[1] <= '9')
+			return error_set(err, EINVAL, "back-references are not allowed");
+		if (*c == '\\' && c[1])
+			c++;
+		else if (*c == '{')
+			repetitions++;
+		else if (*c == '(')
+			groups++;
+	}
+	if (strlen(text) > REGEX_MAX_LENGTH || groups > REGEX_MAX_GROUPS)
+		return error_set(err, EINVAL, "has more than %d characters or %d groups",
+				 REGEX_MAX_LENGTH, REGEX_MAX_GROUPS);
+	if (repetitions > 1)
+		return error_set(err, EINVAL, "has more than one {}");
+	return 0;
+}
+
 static int parse_regex(const struct field *field, const char *text, void *target,
 		       struct error *err)
 {
 	regex_t **slot = field_slot(field, target);
-	regex_t *regex = mem_zero(sizeof(*regex));
-	int result = regcomp(regex, text, REG_EXTENDED | REG_NOSUB);
+	regex_t *regex;
 	char reason[128];
+	int result = check_regex(text, err);
 
+	if (result < 0)
+		return result;
+	regex = mem_zero(sizeof(*regex));
+	result = regcomp(regex, text, REG_EXTENDED | REG_NOSUB);
 	if (result == 0) {
 		*slot = regex;
 		return 0;
@@ -173,10 +206,13 @@ void health_finish(struct document *document, const yaml_node_t *mapping,
 		   const struct field *field, void *target)
 {
 	const struct config_health *health = target;
+	const yaml_node_t *attributes = document_value(document, mapping, "attributes");
+	bool is_empty = !attributes || (attributes->type == YAML_MAPPING_NODE &&
+					attributes->data.mapping.pairs.start ==
+						attributes->data.mapping.pairs.top);
 
 	(void)field;
-	if (!config_health_is_wanted(health) &&
-	    !document_key(document, mapping, "attributes"))
+	if (!config_health_is_wanted(health) && is_empty)
 		document_error(document, mapping,
 			       "health: checks nothing; give open: true or attributes");
 }

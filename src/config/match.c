@@ -234,6 +234,7 @@ static const struct field match_fields[9] = {
 		.key = "not",
 		.help = "Conditions that must not hold.",
 		.type = &type_not,
+		.min = 1,
 		.item = &not_item,
 		.item_size = sizeof(struct config_match),
 		.offset = offsetof(struct config_match, not ),
