@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -110,6 +111,91 @@ static char *stable_place(struct udev_device *device)
 	return NULL;
 }
 
+/* What the kernel's transport class says of a device: of ata1, ata_port/ata1/port_no. */
+static const char *transport_attribute(struct udev_device *device, const char *class,
+				       const char *name)
+{
+	KUDEV_AUTO_FREE char *path = device ? mem_printf("%s/%s/%s", class,
+							 udev_device_get_sysname(device),
+							 name)
+					    : NULL;
+
+	return attribute(device, path);
+}
+
+/* Where a SCSI device is at its host; the host's number is none but the machine's. */
+struct scsi_address {
+	unsigned channel;
+	unsigned target;
+	unsigned long long lun;
+};
+
+/* The port is counted at the controller, ata1 in the whole machine. NULL: no ATA. */
+static char *ata_place(struct udev_device *scsi, const struct scsi_address *address)
+{
+	struct udev_device *host =
+		udev_device_get_parent_with_subsystem_devtype(scsi, "scsi", "scsi_host");
+	const char *port = transport_attribute(host ? udev_device_get_parent(host) : NULL,
+					       "ata_port", "port_no");
+
+	if (!port)
+		return NULL;
+	/* The channel is the port of a multiplier, the target a slave. */
+	if (address->channel > 0)
+		return mem_printf("-ata-%s.%u.0", port, address->channel);
+	if (address->target > 0)
+		return mem_printf("-ata-%s.%u", port, address->target);
+	return mem_printf("-ata-%s", port);
+}
+
+/* Targets are counted in the order of appearance, phys are not. NULL: no SAS. */
+static char *sas_place(struct udev_device *scsi, const struct scsi_address *address)
+{
+	struct udev_device *target = udev_device_get_parent_with_subsystem_devtype(
+		scsi, "scsi", "scsi_target");
+	struct udev_device *end = target ? udev_device_get_parent(target) : NULL;
+	struct udev_device *port = end ? udev_device_get_parent(end) : NULL;
+	const char *phy = transport_attribute(end, "sas_device", "phy_identifier");
+	const char *expander = transport_attribute(
+		port ? udev_device_get_parent(port) : NULL, "sas_device", "sas_address");
+	KUDEV_AUTO_FREE char *lun = address->lun > 0
+					    ? mem_printf("-lun-%llu", address->lun)
+					    : mem_string("");
+
+	if (!phy)
+		return NULL;
+	return mem_printf("-sas-%s%s%sphy%s%s", expander ? "exp" : "",
+			  expander ? expander : "", expander ? "-" : "", phy, lun);
+}
+
+/* What tells the disks of one controller apart, much as udev's path_id has it. */
+static char *scsi_place(struct udev_device *device)
+{
+	struct udev_device *scsi = udev_device_get_parent_with_subsystem_devtype(
+		device, "scsi", "scsi_device");
+	struct scsi_address address;
+	char *place;
+
+	if (!scsi || sscanf(udev_device_get_sysname(scsi), "%*u:%u:%u:%llu",
+			    &address.channel, &address.target, &address.lun) != 3)
+		return mem_string("");
+	place = ata_place(scsi, &address);
+	if (!place)
+		place = sas_place(scsi, &address);
+	if (!place)
+		place = mem_printf("-scsi-%u:%u:%llu", address.channel, address.target,
+				   address.lun);
+	return place;
+}
+
+static char *other_port(struct udev_device *device)
+{
+	KUDEV_AUTO_FREE char *controller = stable_place(device);
+	KUDEV_AUTO_FREE char *place = controller ? scsi_place(device) : NULL;
+
+	return controller ? mem_printf("%s%s", controller, place) : NULL;
+}
+
 /*
  * The controller, the root hub by its generation (one controller has one of each) and the
  * ports on the way: the number of the bus, which the name begins with, depends on which
@@ -165,14 +251,28 @@ static char *other_serial(struct udev_device *device)
 	return NULL;
 }
 
-/* "ttyUSB" of ttyUSB0. */
-static char *kind_of(const char *name)
+/* Numbers that are given in the order of appearance say nothing: "ttyUSB" of ttyUSB0. */
+static char *kind_of(const char *subsystem, const char *name)
 {
 	size_t length = strlen(name);
 
+	/* 0:0:0:0 of bsg, 12 of vfio. */
+	if (isdigit((unsigned char)*name))
+		return mem_string(subsystem);
+	/* ng0n1: the namespace is told by its own number, which is not that of its node. */
+	if (strcmp(subsystem, "nvme-generic") == 0)
+		return mem_string("ng");
 	while (length > 1 && isdigit((unsigned char)name[length - 1]))
 		length--;
 	return mem_string_n(name, length);
+}
+
+/* "frontend0" of dvb1.frontend0: which of the adapter's, and that is counted there. */
+static const char *without_adapter(const char *name)
+{
+	const char *dot = strchr(name, '.');
+
+	return dot ? dot + 1 : name;
 }
 
 /* Sound nodes are named <kind>C<card>[D<device>…]; the card's number says nothing. */
@@ -186,12 +286,55 @@ static char *sound_kind(const char *name)
 			  card + 1 + strspn(card + 1, "0123456789"));
 }
 
-/* Tells nodes of one kind apart; 0 goes without saying. */
-static char *number_of(struct udev_device *device, const char *subsystem)
+/* A namespace has an ID; n1 in its node's name counts those that were found. */
+static const char *namespace_of(struct udev_device *device, const char *subsystem)
 {
-	struct udev_device *scsi;
+	KUDEV_AUTO_FREE char *disk = NULL;
+
+	if (strcmp(subsystem, "block") == 0)
+		return hardware_attribute(device, "nsid");
+	if (strcmp(subsystem, "nvme-generic") != 0)
+		return NULL;
+	/* That of the disk beside it: nvme0n1 of ng0n1. */
+	disk = mem_printf("nvme%s/nsid", udev_device_get_sysname(device) + strlen("ng"));
+	return attribute(udev_device_get_parent(device), disk);
+}
+
+/* The unit of a card reader; elsewhere it is in the port. */
+static const char *lun_of(struct udev_device *device)
+{
+	struct udev_device *scsi =
+		hardware_usb_device(device)
+			? udev_device_get_parent_with_subsystem_devtype(device, "scsi",
+									"scsi_device")
+			: NULL;
+	const char *lun = scsi ? strrchr(udev_device_get_sysname(scsi), ':') : NULL;
+
+	return lun && strcmp(lun, ":0") != 0 ? lun + 1 : NULL;
+}
+
+/* Of a disk. The first goes without saying. */
+static char *disk_number(struct udev_device *device, const char *subsystem)
+{
+	const char *lun = lun_of(device);
+	const char *namespace = namespace_of(device, subsystem);
+	const char *partition = attribute(device, "partition");
+
+	if (namespace && strcmp(namespace, "1") == 0)
+	namespace = NULL;
+	return mem_printf("%s%s%s%s%s%s", lun ? "-lun" : "", lun ? lun : "",
+			  namespace ? "-ns" : "", namespace ? namespace : "",
+			  partition ? "-part" : "", partition ? partition : "");
+}
+
+/* Tells nodes of one kind apart; 0 goes without saying. */
+static char *number_of(struct udev_device *device, const char *subsystem,
+		       const char *name)
+{
 	const char *number = NULL;
 
+	if (strcmp(subsystem, "block") == 0 || strcmp(subsystem, "nvme-generic") == 0)
+		return disk_number(device, subsystem);
 	if (strcmp(subsystem, "tty") == 0 && hardware_usb_device(device))
 		number = attribute(udev_device_get_parent_with_subsystem_devtype(
 					   device, "usb-serial", NULL),
@@ -202,18 +345,11 @@ static char *number_of(struct udev_device *device, const char *subsystem)
 		number = attribute(device, "index");
 	else if (strcmp(subsystem, "input") == 0)
 		number = hardware_attribute(device, "name");
-	if (number && strcmp(number, "0") != 0)
-		return mem_printf("-%s", number);
-	if (strcmp(subsystem, "block") != 0)
+	else if (strcmp(subsystem, "dvb") == 0)
+		number = name + strcspn(name, "0123456789");
+	if (!number || !*number || strcmp(number, "0") == 0)
 		return mem_string("");
-	scsi = udev_device_get_parent_with_subsystem_devtype(device, "scsi",
-							     "scsi_device");
-	number = scsi ? strrchr(udev_device_get_sysname(scsi), ':') : NULL;
-	return mem_printf("%s%s%s%s", number && strcmp(number, ":0") != 0 ? "-lun" : "",
-			  number && strcmp(number, ":0") != 0 ? number + 1 : "",
-			  attribute(device, "partition") ? "-part" : "",
-			  attribute(device, "partition") ? attribute(device, "partition")
-							 : "");
+	return mem_printf("-%s", number);
 }
 
 static char *part_of(struct udev_device *device, const char *subsystem, const char *name)
@@ -226,13 +362,15 @@ static char *part_of(struct udev_device *device, const char *subsystem, const ch
 	/* The node of the whole device, /dev/bus/usb/001/002. */
 	if (is_usb(device, "usb_device"))
 		return mem_string("");
+	if (strcmp(subsystem, "dvb") == 0)
+		name = without_adapter(name);
 	if (strcmp(subsystem, "sound") == 0)
 		kind = sound_kind(name);
 	else if (strcmp(subsystem, "block") == 0)
 		kind = mem_string("disk");
 	else
-		kind = kind_of(name);
-	rest = number_of(device, subsystem);
+		kind = kind_of(subsystem, name);
+	rest = number_of(device, subsystem, name);
 	return mem_printf("%s%s%s%s%s", number ? "if" : "", number ? number : "",
 			  number ? "-" : "", kind, rest);
 }
@@ -254,7 +392,7 @@ void hardware_read(struct udev_device *device, struct hardware *ret)
 		.device = mem_string(udev_device_get_syspath(
 			physical ? physical : topmost_device(device))),
 		.serial = usb ? usb_serial(usb) : other_serial(device),
-		.port = usb ? usb_port(usb) : stable_place(device),
+		.port = usb ? usb_port(usb) : other_port(device),
 		.part = part_of(device, subsystem, name),
 	};
 }
