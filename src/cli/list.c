@@ -144,6 +144,32 @@ static void note_classes(struct machine *machine, const struct config *config)
 
 /* Output. */
 
+/*
+ * What hardware says of itself may be any bytes, and escape sequences for a terminal among
+ * them: control characters and what is not UTF-8 become \xNN, as in udev's properties. The
+ * backslash stays as it is, so that these do. The caller frees the result.
+ */
+static char *legible(const char *text)
+{
+	char *clean = mem_alloc(strlen("\\xNN") * strlen(text) + 1);
+	size_t left = strlen(text);
+	char *end = clean;
+
+	while (left > 0) {
+		uint32_t rune = 0;
+		size_t length = text_decode(text, left, &rune);
+		bool is_bad = length == 0 || rune < 0x20 || (rune >= 0x7f && rune < 0xa0);
+		size_t step = length ? length : 1;
+
+		for (size_t i = 0; i < step; i++)
+			end += sprintf(end, is_bad ? "\\x%02x" : "%c", (uint8_t)text[i]);
+		text += step;
+		left -= step;
+	}
+	*end = '\0';
+	return clean;
+}
+
 /* What hardly anybody wants to hand out: terminals without hardware, memory, … */
 static bool is_dull(const struct item *item)
 {
@@ -178,9 +204,11 @@ static char *describe_usb(struct udev_device *device)
 	return vendor && product ? mem_printf("%s:%s", vendor, product) : mem_string("-");
 }
 
-static const char *or_dash(const char *text)
+static void print_cell(const char *text, int width)
 {
-	return text && *text ? text : "-";
+	KUDEV_AUTO_FREE char *clean = legible(text && *text ? text : "-");
+
+	printf("%-*s ", width, clean);
 }
 
 static void print_line(const struct item *item)
@@ -190,10 +218,13 @@ static void print_line(const struct item *item)
 				 : item->hardware.serial;
 	KUDEV_AUTO_FREE char *ids = describe_usb(item->device);
 
-	printf("%-22s %-12s %-14s %-10s %-16s %-34s %s\n", item->hardware.node,
-	       item->hardware.subsystem, or_dash(nearest_driver(item->device)), ids,
-	       or_dash(serial), or_dash(item->hardware.port),
-	       item->class ? item->class->name : "-");
+	print_cell(item->hardware.node, 22);
+	print_cell(item->hardware.subsystem, 12);
+	print_cell(nearest_driver(item->device), 14);
+	print_cell(ids, 10);
+	print_cell(serial, 16);
+	print_cell(item->hardware.port, 34);
+	printf("%s\n", item->class ? item->class->name : "-");
 }
 
 static void print_table(const struct machine *machine, bool all)
@@ -215,10 +246,17 @@ static void print_table(const struct machine *machine, bool all)
 	       "them.\n");
 }
 
+static struct json_object *text_json(const char *text)
+{
+	KUDEV_AUTO_FREE char *clean = legible(text);
+
+	return json_object_new_string(clean);
+}
+
 static void add_text(struct json_object *object, const char *key, const char *text)
 {
 	if (text)
-		json_object_object_add(object, key, json_object_new_string(text));
+		json_object_object_add(object, key, text_json(text));
 }
 
 static struct json_object *usb_json(struct udev_device *usb)
@@ -239,7 +277,7 @@ static struct json_object *properties_json(struct udev_device *device)
 
 	udev_list_entry_foreach(entry, udev_device_get_properties_list_entry(device))
 	{
-		const char *name = udev_list_entry_get_name(entry);
+		KUDEV_AUTO_FREE char *name = legible(udev_list_entry_get_name(entry));
 
 		if (strncmp(name, "ID_", 3) == 0)
 			add_text(object, name, udev_list_entry_get_value(entry));
@@ -254,8 +292,7 @@ static struct json_object *names_json(struct udev_list_entry *first)
 
 	udev_list_entry_foreach(entry, first)
 	{
-		json_object_array_add(
-			array, json_object_new_string(udev_list_entry_get_name(entry)));
+		json_object_array_add(array, text_json(udev_list_entry_get_name(entry)));
 	}
 	return array;
 }

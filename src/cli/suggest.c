@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <assert.h>
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "cli/suggest.h"
 #include "config/load.h"
@@ -56,7 +56,7 @@ size_t suggest_count(struct json_object *entry, struct udev_device **all, size_t
 	int r = config_parse(text, strlen(text), "suggestion", false, &config,
 			     &diagnostics);
 
-	assert(r == 0);
+	/* What comes from hardware need not be what a configuration can hold. */
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		if (match_any(config->classes[0].matches, config->classes[0].match_count,
 			      all[i]))
@@ -83,15 +83,49 @@ static const char *property_of(struct udev_device *device, const char *name)
 	return udev_device_get_property_value(device, name);
 }
 
-/* A sound card's number is given in the order of appearance: pcmC*D0c. */
-static char *kernel_glob(const char *name)
+/*
+ * Without the numbers that are given in the order of appearance: pcmC*D0c, and event* of a
+ * USB device.
+ */
+static char *kernel_glob(const char *name, bool is_usb)
 {
 	const char *card = strchr(name, 'C');
+	size_t length = strlen(name);
 
-	if (!card || card[1] < '0' || card[1] > '9')
+	if (card && card[1] >= '0' && card[1] <= '9')
+		return mem_printf("%.*s*%s", (int)(card + 1 - name), name,
+				  card + 1 + strspn(card + 1, "0123456789"));
+	if (!is_usb)
 		return mem_string(name);
-	return mem_printf("%.*s*%s", (int)(card + 1 - name), name,
-			  card + 1 + strspn(card + 1, "0123456789"));
+	while (length > 0 && name[length - 1] >= '0' && name[length - 1] <= '9')
+		length--;
+	return mem_printf("%.*s*", (int)length, name);
+}
+
+/* A disk has the properties of its partitions. */
+static void exclude_partitions(struct json_object *entry)
+{
+	struct json_object *not = json_object_new_object();
+
+	add_condition(not, "attributes", "partition", "*");
+	json_object_object_add(entry, "not", not );
+}
+
+/* Whether it can be in a configuration: UTF-8 without control characters. */
+static bool is_clean(const char *text)
+{
+	size_t left = strlen(text);
+	uint32_t rune;
+
+	while (left > 0) {
+		size_t length = text_decode(text, left, &rune);
+
+		if (length == 0 || rune < 0x20 || (rune >= 0x7f && rune < 0xa0))
+			return false;
+		text += length;
+		left -= length;
+	}
+	return true;
 }
 
 static bool narrows(struct json_object **entry, const struct candidate *candidate,
@@ -100,7 +134,7 @@ static bool narrows(struct json_object **entry, const struct candidate *candidat
 	struct json_object *longer = NULL;
 	size_t left;
 
-	if (!candidate->text || !*candidate->text)
+	if (!candidate->text || !*candidate->text || !is_clean(candidate->text))
 		return false;
 	json_object_deep_copy(*entry, &longer, NULL);
 	add_exactly(longer, candidate->group, candidate->key, candidate->text);
@@ -142,7 +176,7 @@ struct json_object *suggest_match(struct udev_device *device, struct udev_device
 	};
 	struct json_object *entry = json_object_new_object();
 	const char *name = udev_device_get_sysname(device);
-	KUDEV_AUTO_FREE char *glob = kernel_glob(name);
+	KUDEV_AUTO_FREE char *glob = kernel_glob(name, usb != NULL);
 	size_t found;
 
 	add_exactly(entry, NULL, "subsystem", udev_device_get_subsystem(device));
@@ -151,9 +185,16 @@ struct json_object *suggest_match(struct udev_device *device, struct udev_device
 		if (found > 1 || candidates[i].is_wanted)
 			(void)narrows(&entry, &candidates[i], all, count, &found);
 	}
-	if (found > 1 && strcmp(glob, name) != 0)
+	if (found > 1 && strcmp(udev_device_get_subsystem(device), "block") == 0 &&
+	    !attribute_of(device, "partition")) {
+		exclude_partitions(entry);
+		found = suggest_count(entry, all, count);
+	}
+	if (found > 1) {
 		add_condition(entry, NULL, "kernel", glob);
-	if (suggest_count(entry, all, count) > 1)
+		found = suggest_count(entry, all, count);
+	}
+	if (found != 1)
 		add_exactly(entry, NULL, "kernel", name);
 	return entry;
 }

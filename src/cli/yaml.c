@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <yaml.h>
 
+#include "base/text.h"
 #include "cli/yaml.h"
 
 /* Events that the emitter refuses would be our own mistake. */
@@ -12,13 +13,25 @@ static void emit(yaml_emitter_t *emitter, yaml_event_t *event)
 		abort();
 }
 
+/* False: the text is not UTF-8. */
+static bool make_scalar(yaml_event_t *event, const char *text, bool quoted)
+{
+	return yaml_scalar_event_initialize(
+		event, NULL, NULL, (const yaml_char_t *)text, -1, !quoted, 1,
+		quoted ? YAML_DOUBLE_QUOTED_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE);
+}
+
+/* What YAML has no way to say is printed as in messages. */
 static void emit_scalar(yaml_emitter_t *emitter, const char *text, bool quoted)
 {
+	KUDEV_AUTO_FREE char *legible = NULL;
 	yaml_event_t event;
 
-	yaml_scalar_event_initialize(
-		&event, NULL, NULL, (const yaml_char_t *)text, -1, !quoted, quoted,
-		quoted ? YAML_DOUBLE_QUOTED_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE);
+	if (!make_scalar(&event, text, quoted)) {
+		legible = text_quote(text);
+		if (!make_scalar(&event, legible, quoted))
+			abort();
+	}
 	emit(emitter, &event);
 }
 
