@@ -104,6 +104,12 @@ static bool may_be_directory(const struct dirent *entry)
 	       entry->d_type == DT_UNKNOWN;
 }
 
+/* udev makes a link under such a name, and then gives it its own (tempfn_random()). */
+static bool is_temporary(const char *name)
+{
+	return strncmp(name, ".#", 2) == 0;
+}
+
 static int read_matching(const struct search *search, const char *prefix,
 			 const char *component, bool is_last, struct strings *names)
 {
@@ -118,7 +124,8 @@ static int read_matching(const struct search *search, const char *prefix,
 			       : error_set_errno(search->err, errno,
 						 "cannot read directory %s", full);
 	while (errno = 0, (entry = readdir(directory))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+		    is_temporary(entry->d_name))
 			continue;
 		if (fnmatch(component, entry->d_name, FNM_PATHNAME) == 0 &&
 		    text_is_utf8(entry->d_name) && (is_last || may_be_directory(entry)))

@@ -81,8 +81,9 @@ static void patterns_mean_what_path_match_means(void **state)
 	KUDEV_AUTO(tree_free) struct tree *tree = tree_new();
 
 	(void)state;
-	tree_files(tree, (const char *const[]){"/d/a", "/d/b1", "/d/b2", "/d/b10",
-					       "/d/.hidden", "/d/a*b", "/d/sub/x", NULL});
+	tree_files(tree,
+		   (const char *const[]){"/d/a", "/d/b1", "/d/b2", "/d/b10", "/d/.hidden",
+					 "/d/a*b", "/d/sub/x", "/d/.#temporary", NULL});
 	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(tests); i++)
 		expect(tree, tests[i].pattern, tests[i].expected);
 }
