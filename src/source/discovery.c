@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "source/discovery.h"
 #include "source/monitor.h"
+#include "source/settling.h"
 #include "source/source.h"
 
 /*
@@ -38,7 +39,7 @@ struct class_watch {
 	struct tracked *directories;
 	bool changed;
 	int64_t again_at_ms;  /* when to scan once more; -1: not of its own */
-	struct strings noted; /* paths of the notes that were logged */
+	struct strings noted; /* the notes of the last scan, which were logged */
 	struct log_limit failure_limit;
 };
 
@@ -77,8 +78,8 @@ static void on_directory_change(void *data)
 {
 	struct class_watch *watched = data;
 
-	/* Without events, a directory tells of the devices that have their nodes in it. */
-	if (watched->source && !monitor_is_live(watched->discovery->monitor))
+	/* Where udev says nothing, a directory tells of its devices, and of its database. */
+	if (watched->source && !monitor_hears_udev(watched->discovery->monitor))
 		source_distrust(watched->source);
 	watched->changed = true;
 	schedule(watched->discovery);
@@ -161,18 +162,32 @@ static void add_directories_below(struct strings *directories, const char *path,
 	closedir(stream);
 }
 
+/* What stands for the events that do not come. */
+static void add_sources_of_events(const struct monitor *monitor,
+				  struct strings *directories)
+{
+	if (!monitor_hears_udev(monitor) && settling_has_udev())
+		strings_add_unique(directories, SETTLING_DATABASE);
+	if (!monitor_is_live(monitor))
+		add_directories_below(directories, "/dev", DEV_DEPTH);
+}
+
 static void log_new_notes(struct class_watch *watched, const struct remark_list *notes)
 {
+	struct strings noted = {0};
+
 	for (size_t i = 0; i < notes->count; i++) {
 		const struct remark *note = &notes->items[i];
 
-		if (strings_contain(&watched->noted, note->path))
+		strings_take(&noted, mem_printf("%s: %s", note->path, note->reason));
+		if (strings_contain(&watched->noted, noted.items[i]))
 			continue;
-		strings_add(&watched->noted, note->path);
 		log_info("device note", LOG_STR("class", watched->class->name),
 			 LOG_STR("device_path", note->path),
 			 LOG_STR("note", note->reason));
 	}
+	strings_clear(&watched->noted);
+	watched->noted = noted;
 }
 
 static void open_source(struct class_watch *watched)
@@ -200,9 +215,8 @@ static bool scan_class(struct class_watch *watched)
 		return false;
 	}
 	inventory_report(watched->discovery->inventory, watched->index, &scan.units);
-	if (watched->class->source == CONFIG_SOURCE_MATCH &&
-	    !monitor_is_live(watched->discovery->monitor))
-		add_directories_below(&scan.directories, "/dev", DEV_DEPTH);
+	if (watched->class->source == CONFIG_SOURCE_MATCH)
+		add_sources_of_events(watched->discovery->monitor, &scan.directories);
 	follow(watched, &scan.directories);
 	log_new_notes(watched, &scan.notes);
 	watched->again_at_ms = scan.again_ms < 0 ? -1 : clock_ms() + scan.again_ms;
@@ -322,13 +336,25 @@ static void on_settled(void *data)
 	scan_changed(data);
 }
 
-static void scan_all(struct discovery *discovery)
+static void distrust_all(struct discovery *discovery)
 {
 	for (size_t i = 0; i < discovery->class_count; i++) {
 		if (discovery->classes[i].source)
 			source_distrust(discovery->classes[i].source);
 		discovery->classes[i].changed = true;
 	}
+}
+
+static void scan_all(struct discovery *discovery)
+{
+	distrust_all(discovery);
+	scan_changed(discovery);
+}
+
+void discovery_rescan(struct discovery *discovery)
+{
+	for (size_t i = 0; i < discovery->class_count; i++)
+		discovery->classes[i].changed = true;
 	scan_changed(discovery);
 }
 
@@ -336,11 +362,7 @@ static void on_lost(void *data)
 {
 	struct discovery *discovery = data;
 
-	for (size_t i = 0; i < discovery->class_count; i++) {
-		if (discovery->classes[i].source)
-			source_distrust(discovery->classes[i].source);
-		discovery->classes[i].changed = true;
-	}
+	distrust_all(discovery);
 	schedule(discovery);
 }
 

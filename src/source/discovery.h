@@ -20,6 +20,9 @@ struct discovery;
  */
 struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
 				const struct config *config, struct inventory *inventory);
+
+/* Looks once more, after the inventory has learnt what pods hold. */
+void discovery_rescan(struct discovery *discovery);
 struct discovery *discovery_free(struct discovery *discovery);
 
 #endif

@@ -227,7 +227,7 @@ static bool is_settling(struct groups *groups, const struct unit *unit, struct s
 	for (size_t i = 0; i < unit->node_count; i++) {
 		const struct unit_node *node = &unit->nodes[i];
 
-		if (settling_is_ready(&node->identity))
+		if (settling_is_ready(node->host_path, &node->identity))
 			continue;
 		if (settling_wait(groups->settling, node->host_path))
 			wait = true;

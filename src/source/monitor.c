@@ -15,8 +15,7 @@
 #include "source/monitor.h"
 #include "source/settling.h"
 
-/* Groups of NETLINK_KOBJECT_UEVENT, as bits. */
-#define GROUP_KERNEL 1U
+#define FORCED "the configuration says so"
 /* The first user namespace's inode (proc_ns.h, PROC_USER_INIT_INO). */
 #define FIRST_USER_NAMESPACE 0xEFFFFFFDU
 /* Room for some thousand messages; the kernel doubles it, and rmem_max may cut it. */
@@ -86,56 +85,52 @@ static bool kernel_reaches_us(void)
 }
 
 /*
- * Whether somebody else in this network namespace listens to the kernel, as udevd does:
- * columns of netlink_seq_show() in af_netlink.c.
+ * Whether udevd is in this network namespace, where its messages stay: a socket is listed
+ * in the one in which it was made. Columns of unix_seq_show() in af_unix.c.
  */
-static bool has_other_listener(unsigned own_port)
+static bool has_udevd(void)
 {
-	FILE *list = fopen("/proc/self/net/netlink", "re");
-	unsigned protocol;
-	unsigned port;
-	unsigned groups;
+	static const char suffix[] = " /run/udev/control\n";
+	FILE *list = fopen("/proc/self/net/unix", "re");
 	char line[256];
 	bool found = false;
 
-	while (list && !found && fgets(line, sizeof(line), list))
-		found = sscanf(line, "%*s %u %u %x", &protocol, &port, &groups) == 3 &&
-			protocol == NETLINK_KOBJECT_UEVENT && groups & GROUP_KERNEL &&
-			port != own_port;
+	while (list && !found && fgets(line, sizeof(line), list)) {
+		size_t length = strlen(line);
+
+		found = length >= strlen(suffix) &&
+			strcmp(line + length - strlen(suffix), suffix) == 0;
+	}
 	if (list)
 		fclose(list);
 	return found;
 }
 
-static struct monitor_state probe(enum config_events wish, unsigned own_port)
+struct monitor_state monitor_probe(enum config_events wish)
 {
+	bool is_forced = wish != CONFIG_EVENTS_AUTO;
+
 	if (wish == CONFIG_EVENTS_INOTIFY)
-		return (struct monitor_state){MONITOR_INOTIFY,
-					      "the configuration says so"};
+		return (struct monitor_state){MONITOR_INOTIFY, FORCED};
 	if (!can_open_netlink())
 		return (struct monitor_state){MONITOR_INOTIFY, "netlink cannot be used"};
 	if (wish == CONFIG_EVENTS_UDEV)
-		return (struct monitor_state){MONITOR_UDEV, "the configuration says so"};
-	if (!kernel_reaches_us())
+		return (struct monitor_state){MONITOR_UDEV, FORCED};
+	if (!is_forced && !kernel_reaches_us())
 		return (struct monitor_state){
 			MONITOR_INOTIFY,
 			"the kernel sends nothing to network namespaces of a user "
 			"namespace"};
 	if (!settling_has_udev())
-		return (struct monitor_state){MONITOR_BARE, "there is no /run/udev"};
-	if (wish == CONFIG_EVENTS_KERNEL)
-		return (struct monitor_state){MONITOR_KERNEL,
-					      "the configuration says so"};
-	if (has_other_listener(own_port))
+		return (struct monitor_state){
+			MONITOR_BARE, is_forced ? FORCED : "there is no /run/udev"};
+	if (is_forced)
+		return (struct monitor_state){MONITOR_KERNEL, FORCED};
+	if (has_udevd())
 		return (struct monitor_state){MONITOR_UDEV,
 					      "udevd is in this network namespace"};
 	return (struct monitor_state){MONITOR_KERNEL,
 				      "udevd is not in this network namespace"};
-}
-
-struct monitor_state monitor_probe(enum config_events wish)
-{
-	return probe(wish, 0);
 }
 
 static void set_state(struct monitor *monitor, struct monitor_state state)
@@ -262,17 +257,16 @@ struct monitor *monitor_free(struct monitor *monitor)
 
 void monitor_recheck(struct monitor *monitor)
 {
-	struct sockaddr_nl own = {0};
-	socklen_t size = sizeof(own);
-	struct monitor_state state;
+	struct monitor_state state = monitor_probe(monitor->wish);
 
-	if (monitor->by_kernel.netlink)
-		(void)getsockname(udev_monitor_get_fd(monitor->by_kernel.netlink),
-				  (struct sockaddr *)&own, &size);
-	state = probe(monitor->wish, own.nl_pid);
 	if (state.mode != monitor->state.mode && !monitor->has_heard_udev)
 		set_state(monitor, state);
 	monitor->has_heard_udev = false;
+}
+
+bool monitor_hears_udev(const struct monitor *monitor)
+{
+	return monitor->state.mode == MONITOR_UDEV;
 }
 
 bool monitor_is_live(const struct monitor *monitor)

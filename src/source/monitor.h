@@ -50,6 +50,9 @@ struct monitor *monitor_free(struct monitor *monitor);
 /* Looks anew for the evidence, and logs the mode if it is another one. */
 void monitor_recheck(struct monitor *monitor);
 
+/* Whether udev's messages arrive, as far as can be told. */
+bool monitor_hears_udev(const struct monitor *monitor);
+
 /* Whether events of the kernel or udev arrive, as far as can be told. */
 bool monitor_is_live(const struct monitor *monitor);
 

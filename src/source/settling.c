@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -96,7 +97,26 @@ bool settling_has_udev(void)
 	       access(SETTLING_DATABASE, F_OK) == 0;
 }
 
-bool settling_is_ready(const struct node_identity *node)
+/*
+ * Whether the entry is older than the node: udevd removes that of a device that went some
+ * milliseconds after the kernel removed the node, and meanwhile a new device may have both
+ * numbers. Where the file system does not tell when a node was made, it is taken as it is.
+ */
+static bool is_stale(const char *entry, const char *path)
+{
+	struct statx written;
+	struct statx made;
+
+	if (statx(AT_FDCWD, entry, 0, STATX_MTIME, &written) < 0 ||
+	    statx(AT_FDCWD, path, 0, STATX_BTIME, &made) < 0 ||
+	    !(made.stx_mask & STATX_BTIME))
+		return false;
+	return written.stx_mtime.tv_sec < made.stx_btime.tv_sec ||
+	       (written.stx_mtime.tv_sec == made.stx_btime.tv_sec &&
+		written.stx_mtime.tv_nsec < made.stx_btime.tv_nsec);
+}
+
+bool settling_is_ready(const char *path, const struct node_identity *node)
 {
 	bool is_character = node->type == S_IFCHR;
 	KUDEV_AUTO_FREE char *device = NULL;
@@ -108,7 +128,7 @@ bool settling_is_ready(const struct node_identity *node)
 	entry = mem_printf(SETTLING_DATABASE "/%c%u:%u", is_character ? 'c' : 'b',
 			   major(node->device), minor(node->device));
 	if (access(entry, F_OK) == 0)
-		return true;
+		return !is_stale(entry, path);
 	/* A node that somebody made by hand is no device of udev's. */
 	device = mem_printf("/sys/dev/%s/%u:%u", is_character ? "char" : "block",
 			    major(node->device), minor(node->device));

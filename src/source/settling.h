@@ -43,7 +43,10 @@ int64_t settling_left_ms(const struct settling *settling);
 /* Whether there is a udev that will finish with a device. */
 bool settling_has_udev(void);
 
-/* Whether udev has finished with the device of this node, or has nothing to do with it. */
-bool settling_is_ready(const struct node_identity *node);
+/*
+ * Whether udev has finished with the device of the node at path, or has nothing to do with
+ * it. What udev's database says of a device that had the number before does not count.
+ */
+bool settling_is_ready(const char *path, const struct node_identity *node);
 
 #endif

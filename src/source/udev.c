@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <libudev.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uthash.h>
 
@@ -10,7 +11,6 @@
 #include "device/identity.h"
 #include "device/match.h"
 #include "device/naming.h"
-#include "device/topology.h"
 #include "source/settling.h"
 #include "source/source.h"
 
@@ -19,12 +19,17 @@
  * each event makes that one device be looked at anew.
  */
 
+/* When to look once more for attributes. */
+#define RETRY_MS 300
+
 /* A device that is in the class, or may be once udev has finished with it. */
 struct member {
 	char *syspath;
-	bool is_waiting; /* for udev; the rest is not known yet */
+	bool is_waiting;     /* for udev */
+	bool is_enumerated;  /* in the enumeration that is under way */
+	int64_t retry_at_ms; /* waits for attributes until then; 0: for udev */
+	dev_t number;	     /* of its node */
 	struct hardware hardware;
-	int numa_node;
 	UT_hash_handle hh;
 };
 
@@ -95,12 +100,13 @@ static struct member *ensure_member(struct udev_source *source, const char *sysp
 	return member;
 }
 
-static void fill_member(struct member *member, struct udev_device *device)
+static void fill_member(struct member *member, struct udev_device *device, bool is_ready)
 {
-	member->is_waiting = false;
+	member->is_waiting = !is_ready;
+	member->retry_at_ms = 0;
 	hardware_clear(&member->hardware);
 	hardware_read(device, &member->hardware);
-	member->numa_node = topology_numa_node(member->syspath);
+	member->number = udev_device_get_devnum(device);
 }
 
 static bool fits(const struct config_class *class, struct udev_device *device,
@@ -108,6 +114,16 @@ static bool fits(const struct config_class *class, struct udev_device *device,
 {
 	return is_ready ? match_any(class->matches, class->match_count, device)
 			: match_possible(class->matches, class->match_count, device);
+}
+
+/* udev has an entry for it, which is not that of a device before it. */
+static bool is_settled(struct udev_device *device)
+{
+	struct node_identity node;
+	const char *path = udev_device_get_devnode(device);
+
+	return udev_device_get_is_initialized(device) &&
+	       (node_identify("", path, &node) < 0 || settling_is_ready(path, &node));
 }
 
 /*
@@ -119,19 +135,38 @@ static void examine(struct udev_source *source, const char *syspath, bool hurry)
 	AUTO_DEVICE struct udev_device *device =
 		udev_device_new_from_syspath(source->udev, syspath);
 	struct member *member = find_member(source, syspath);
-	bool is_ready = hurry || source->source.preview ||
-			(device && udev_device_get_is_initialized(device)) ||
-			!settling_has_udev();
+	bool is_ready;
 
-	if (!device || !udev_device_get_devnode(device) ||
-	    !fits(source->source.class, device, is_ready)) {
+	if (!device || !udev_device_get_devnode(device)) {
 		if (member)
 			drop_member(source, member);
-	} else if (is_ready) {
-		fill_member(ensure_member(source, syspath), device);
-	} else {
-		ensure_member(source, syspath);
+		return;
 	}
+	is_ready = hurry || source->source.preview || !settling_has_udev() ||
+		   is_settled(device);
+	if (fits(source->source.class, device, is_ready))
+		fill_member(ensure_member(source, syspath), device, is_ready);
+	else if (member)
+		drop_member(source, member);
+}
+
+/*
+ * Drivers make attributes a moment after the device, of which the kernel then says
+ * nothing, and without udev nobody else does.
+ */
+static void retry_later(struct udev_source *source, const char *syspath)
+{
+	const struct config_class *class = source->source.class;
+	AUTO_DEVICE struct udev_device *device =
+		udev_device_new_from_syspath(source->udev, syspath);
+	struct member *member;
+
+	if (!device || settling_has_udev() || find_member(source, syspath) ||
+	    !match_possible(class->matches, class->match_count, device))
+		return;
+	member = ensure_member(source, syspath);
+	fill_member(member, device, false);
+	member->retry_at_ms = clock_ms() + RETRY_MS;
 }
 
 /* Fewer devices to look at, if every alternative names its subsystem. */
@@ -150,6 +185,23 @@ static void restrict_to_subsystems(const struct config_class *class,
 	}
 }
 
+static void begin_enumeration(struct udev_source *source)
+{
+	for (struct member *member = source->members; member; member = member->hh.next)
+		member->is_enumerated = false;
+}
+
+static void end_enumeration(struct udev_source *source)
+{
+	struct member *member;
+	struct member *next;
+
+	HASH_ITER(hh, source->members, member, next) {
+		if (!member->is_enumerated)
+			drop_member(source, member);
+	}
+}
+
 static int enumerate_devices(struct udev_source *source, struct error *err)
 {
 	AUTO_ENUMERATE struct udev_enumerate *enumerate =
@@ -161,16 +213,44 @@ static int enumerate_devices(struct udev_source *source, struct error *err)
 	r = udev_enumerate_scan_devices(enumerate);
 	if (r < 0)
 		return error_set_errno(err, -r, "cannot enumerate devices in /sys");
-	drop_members(source);
+	begin_enumeration(source);
 	udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(enumerate))
 	{
-		examine(source, udev_list_entry_get_name(entry), false);
+		const char *syspath = udev_list_entry_get_name(entry);
+		struct member *member = find_member(source, syspath);
+
+		/* One that is handed out does not wait again. */
+		examine(source, syspath, member && !member->is_waiting);
+		member = find_member(source, syspath);
+		if (member)
+			member->is_enumerated = true;
 	}
+	end_enumeration(source);
 	source->is_enumerated = true;
 	return 0;
 }
 
-static void look_at_waiting(struct udev_source *source, struct scan *scan)
+/* Returns whether it still waits for udev. */
+static bool look_at_waiting(struct udev_source *source, struct member *member,
+			    struct scan *scan)
+{
+	KUDEV_AUTO_FREE char *syspath = mem_string(member->syspath);
+	int64_t left_ms = member->retry_at_ms - clock_ms();
+	bool hurry;
+
+	if (member->retry_at_ms && left_ms > 0) {
+		scan_again_in(scan, left_ms);
+		return false;
+	}
+	hurry = member->retry_at_ms || !settling_wait(source->settling, syspath);
+	examine(source, syspath, hurry);
+	member = find_member(source, syspath);
+	if (member && !member->is_waiting && hurry && settling_has_udev())
+		scan_add_note(scan, member->hardware.node, SETTLING_GIVEN_UP);
+	return member && member->is_waiting;
+}
+
+static void look_at_all_waiting(struct udev_source *source, struct scan *scan)
 {
 	struct member *member;
 	struct member *next;
@@ -178,18 +258,8 @@ static void look_at_waiting(struct udev_source *source, struct scan *scan)
 
 	settling_begin(source->settling);
 	HASH_ITER(hh, source->members, member, next) {
-		KUDEV_AUTO_FREE char *syspath = mem_string(member->syspath);
-		bool hurry;
-
-		if (!member->is_waiting)
-			continue;
-		hurry = !settling_wait(source->settling, syspath);
-		examine(source, syspath, hurry);
-		member = find_member(source, syspath);
-		if (member && member->is_waiting)
+		if (member->is_waiting && look_at_waiting(source, member, scan))
 			is_waiting = true;
-		else if (member && hurry)
-			scan_add_note(scan, member->hardware.node, SETTLING_GIVEN_UP);
 	}
 	if (!is_waiting)
 		return;
@@ -207,19 +277,29 @@ static int compare_members(const void *a, const void *b)
 	return order ? order : strverscmp(first->name, second->name);
 }
 
+/* The same, one physical device after the other. */
+static int compare_devices(const void *a, const void *b)
+{
+	const struct hardware *first = &(*(struct member *const *)a)->hardware;
+	const struct hardware *second = &(*(struct member *const *)b)->hardware;
+	int order = strverscmp(first->device, second->device);
+
+	return order ? order : compare_members(a, b);
+}
+
 /* Members that are handed out together. */
 struct bundle {
-	const struct member **members;
+	const struct member *const *members; /* a part of bundles.sorted */
 	size_t count;
 	enum config_identity identity;
 	char *label;	 /* the ID, if no other device would have the same */
-	char *qualifier; /* what tells it from others of that text */
+	char *qualifier; /* what tells it from others of that label */
 	const char *name;
 	bool is_doubled;
 };
 
 struct bundles {
-	const struct member **sorted; /* those that are not waiting */
+	const struct member **sorted;
 	struct bundle *items;
 	size_t count;
 };
@@ -227,7 +307,6 @@ struct bundles {
 static void bundles_clear(struct bundles *bundles)
 {
 	for (size_t i = 0; i < bundles->count; i++) {
-		free(bundles->items[i].members);
 		free(bundles->items[i].label);
 		free(bundles->items[i].qualifier);
 	}
@@ -236,15 +315,6 @@ static void bundles_clear(struct bundles *bundles)
 }
 
 #define AUTO_BUNDLES __attribute__((cleanup(bundles_clear)))
-
-static struct bundle *find_bundle(struct bundles *bundles, const char *device)
-{
-	for (size_t i = 0; i < bundles->count; i++) {
-		if (strcmp(bundles->items[i].members[0]->hardware.device, device) == 0)
-			return &bundles->items[i];
-	}
-	return NULL;
-}
 
 static char *label_of(const struct bundle *bundle, bool together)
 {
@@ -270,6 +340,38 @@ static char *label_of(const struct bundle *bundle, bool together)
 	return identity_of_text(text, 0, 1);
 }
 
+/* It may not depend on which of the nodes of a device are there. */
+static enum config_identity identity_of(const struct config_class *class,
+					const struct bundle *bundle)
+{
+	enum config_identity wish = class->identity;
+
+	if (class->together == CONFIG_TOGETHER_PARENT && wish == CONFIG_IDENTITY_AUTO)
+		wish = CONFIG_IDENTITY_PORT;
+	return hardware_identity(&bundle->members[0]->hardware, wish);
+}
+
+/* Whether a node of it waits for udev; then the others wait with it. */
+static bool is_waiting(const struct bundle *bundle)
+{
+	for (size_t i = 0; i < bundle->count; i++) {
+		if (bundle->members[i]->is_waiting)
+			return true;
+	}
+	return false;
+}
+
+/* How many of the sorted members, from this one on, belong together. */
+static size_t count_together(const struct member **sorted, size_t count, bool together)
+{
+	size_t end = 1;
+
+	while (together && end < count &&
+	       strcmp(sorted[end]->hardware.device, sorted[0]->hardware.device) == 0)
+		end++;
+	return end;
+}
+
 static void collect_bundles(struct udev_source *source, struct bundles *bundles)
 {
 	const struct config_class *class = source->source.class;
@@ -280,48 +382,70 @@ static void collect_bundles(struct udev_source *source, struct bundles *bundles)
 	bundles->sorted = mem_zero(total * sizeof(*bundles->sorted));
 	bundles->items = mem_zero(total * sizeof(*bundles->items));
 	for (const struct member *member = source->members; member;
-	     member = member->hh.next) {
-		if (!member->is_waiting)
-			bundles->sorted[count++] = member;
-	}
-	qsort(bundles->sorted, count, sizeof(*bundles->sorted), compare_members);
-	for (size_t i = 0; i < count; i++) {
-		const struct member *member = bundles->sorted[i];
-		struct bundle *bundle =
-			together ? find_bundle(bundles, member->hardware.device) : NULL;
+	     member = member->hh.next)
+		bundles->sorted[count++] = member;
+	qsort(bundles->sorted, count, sizeof(*bundles->sorted),
+	      together ? compare_devices : compare_members);
+	for (size_t i = 0; i < total; i += count) {
+		struct bundle *bundle = &bundles->items[bundles->count];
 
-		if (!bundle) {
-			bundle = &bundles->items[bundles->count++];
-			bundle->members = mem_zero((together ? count : 1) *
-						   sizeof(*bundle->members));
-		}
-		bundle->members[bundle->count++] = member;
-	}
-	for (size_t i = 0; i < bundles->count; i++) {
-		struct bundle *bundle = &bundles->items[i];
-
-		bundle->identity = hardware_identity(&bundle->members[0]->hardware,
-						     class->identity);
+		count = count_together(&bundles->sorted[i], total - i, together);
+		bundle->members = &bundles->sorted[i];
+		bundle->count = count;
+		if (is_waiting(bundle))
+			continue;
+		bundle->identity = identity_of(class, bundle);
 		bundle->label = label_of(bundle, together);
+		bundles->count++;
 	}
 }
 
-/* One interface may have several nodes of a kind: at its port, the others have names. */
-static char *qualifier_of(const struct bundles *bundles, size_t index)
+/* What a bundle at a port is called, to find out whether another one there is too. */
+struct tenant {
+	char *key;
+	UT_hash_handle hh;
+};
+
+/* Returns whether it is the first. */
+static bool move_in(struct tenant **tenants, const char *port, const char *label)
 {
-	const struct bundle *bundle = &bundles->items[index];
+	KUDEV_AUTO_FREE char *key = mem_printf("%s\n%s", port, label);
+	struct tenant *tenant;
+
+	HASH_FIND_STR(*tenants, key, tenant);
+	if (tenant)
+		return false;
+	tenant = mem_zero(sizeof(*tenant));
+	tenant->key = take_ptr(key);
+	HASH_ADD_KEYPTR(hh, *tenants, tenant->key, strlen(tenant->key), tenant);
+	return true;
+}
+
+/* One interface may have several nodes of a kind: at its port, the others have names. */
+static char *qualifier_of(const struct bundle *bundle, struct tenant **tenants)
+{
 	const struct hardware *hardware = &bundle->members[0]->hardware;
 
 	if (bundle->identity != CONFIG_IDENTITY_SERIAL || !hardware->port)
 		return mem_string(hardware->name);
-	for (size_t i = 0; i < index; i++) {
-		const char *port = bundles->items[i].members[0]->hardware.port;
-
-		if (port && strcmp(port, hardware->port) == 0 &&
-		    strcmp(bundles->items[i].label, bundle->label) == 0)
-			return mem_printf("%s-%s", port, hardware->name);
-	}
+	if (!move_in(tenants, hardware->port, bundle->label))
+		return mem_printf("%s-%s", hardware->port, hardware->name);
 	return mem_string(hardware->port);
+}
+
+static void qualify_bundles(struct bundles *bundles)
+{
+	struct tenant *tenants = NULL;
+	struct tenant *tenant;
+	struct tenant *next;
+
+	for (size_t i = 0; i < bundles->count; i++)
+		bundles->items[i].qualifier = qualifier_of(&bundles->items[i], &tenants);
+	HASH_ITER(hh, tenants, tenant, next) {
+		HASH_DEL(tenants, tenant);
+		free(tenant->key);
+		free(tenant);
+	}
 }
 
 static void name_bundles(struct udev_source *source, struct bundles *bundles,
@@ -329,8 +453,8 @@ static void name_bundles(struct udev_source *source, struct bundles *bundles,
 {
 	struct naming_item *items = mem_zero(bundles->count * sizeof(*items));
 
+	qualify_bundles(bundles);
 	for (size_t i = 0; i < bundles->count; i++) {
-		bundles->items[i].qualifier = qualifier_of(bundles, i);
 		items[i].plain = bundles->items[i].label;
 		items[i].qualifier = bundles->items[i].qualifier;
 	}
@@ -339,7 +463,8 @@ static void name_bundles(struct udev_source *source, struct bundles *bundles,
 		struct bundle *bundle = &bundles->items[i];
 
 		bundle->name = items[i].name;
-		if (!items[i].is_doubled)
+		bundle->is_doubled = items[i].is_doubled;
+		if (!bundle->is_doubled)
 			continue;
 		scan_add_note(
 			scan, bundle->members[0]->hardware.node,
@@ -361,8 +486,11 @@ static void add_copies(const struct udev_source *source, const struct bundle *bu
 		char *id = identity_of_text(bundle->name, copy, class->share);
 		struct unit *unit = unit_list_add(units, id, bundle->count);
 
-		unit->is_hardware = bundle->identity != CONFIG_IDENTITY_PATH;
-		unit->numa_node = bundle->members[0]->numa_node;
+		unit->is_hardware = class->together == CONFIG_TOGETHER_PARENT ||
+				    bundle->identity != CONFIG_IDENTITY_PATH;
+		if (bundle->is_doubled)
+			unit->plain_id = identity_of_text(bundle->label, copy,
+							  class->share);
 		for (size_t i = 0; i < bundle->count; i++) {
 			const struct hardware *hardware = &bundle->members[i]->hardware;
 
@@ -374,17 +502,34 @@ static void add_copies(const struct udev_source *source, const struct bundle *bu
 	}
 }
 
+/* What is at the node's place; NULL: that node. */
+static const char *explain_node(const struct member *member)
+{
+	struct node_identity found;
+	int r = node_identify("", member->hardware.node, &found);
+
+	if (r < 0)
+		return "the kernel has this device, but there is no such node here; is the "
+		       "host's /dev mounted?";
+	if ((found.type != S_IFCHR && found.type != S_IFBLK) ||
+	    found.device != member->number)
+		return "something else than the device is in the place of its node";
+	return NULL;
+}
+
 /* udev can know of nodes that a container does not see. */
 static bool has_nodes(const struct bundle *bundle, struct scan *scan)
 {
 	for (size_t i = 0; i < bundle->count; i++) {
 		const char *node = bundle->members[i]->hardware.node;
+		const char *reason = explain_node(bundle->members[i]);
+		KUDEV_AUTO_FREE char *directory = NULL;
 
-		if (access(node, F_OK) == 0)
+		if (!reason)
 			continue;
-		scan_add_missing(scan, node,
-				 "the kernel has this device, but there is no such node "
-				 "here; is the host's /dev mounted?");
+		scan_add_missing(scan, node, reason);
+		directory = mem_string_n(node, (size_t)(strrchr(node, '/') - node));
+		strings_add_unique(&scan->directories, directory);
 		return false;
 	}
 	return true;
@@ -420,7 +565,7 @@ static int udev_scan(struct source *base, struct scan *ret, struct error *err)
 		if (r < 0)
 			return r;
 	}
-	look_at_waiting(source, ret);
+	look_at_all_waiting(source, ret);
 	collect_bundles(source, &bundles);
 	name_bundles(source, &bundles, ret);
 	for (size_t i = 0; i < bundles.count; i++) {
@@ -447,6 +592,8 @@ static bool udev_take_event(struct source *base, const struct source_event *even
 					   event->subsystem))
 		return false;
 	examine(source, event->syspath, false);
+	if (strcmp(event->action, "add") == 0)
+		retry_later(source, event->syspath);
 	return was_there || find_member(source, event->syspath);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "source/discovery.h"
+#include "test-capture.h"
 #include "test-scan.h"
 #include "test-wait.h"
 
@@ -228,6 +229,81 @@ static void a_class_that_cannot_be_prepared_does_not_stop_the_others(void **stat
 	expect(fixture, 1, "a");
 }
 
+/* What was logged while the devices became as expected, from now on. */
+static char *lines_until(struct fixture *fixture, const char *expected)
+{
+	struct capture capture = capture_begin();
+
+	log_setup(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	expect(fixture, 0, expected);
+	discovery_rescan(fixture->discovery);
+	log_setup(LOG_LEVEL_NONE, LOG_FORMAT_JSON);
+	return capture_end(&capture);
+}
+
+static unsigned count_notes(const char *lines, const char *node, const char *other)
+{
+	KUDEV_AUTO_FREE char *note = mem_printf(
+		"\"device_path\":\"/dev/%s\",\"note\":\"the same device as /dev/%s\"",
+		node, other);
+
+	return capture_count(lines, note);
+}
+
+static void a_note_is_logged_once_and_again_with_another_reason(void **state)
+{
+	struct fixture *fixture = *state;
+	KUDEV_AUTO_FREE char *first = NULL;
+	KUDEV_AUTO_FREE char *same = NULL;
+	KUDEV_AUTO_FREE char *other = NULL;
+	KUDEV_AUTO_FREE char *none = NULL;
+	KUDEV_AUTO_FREE char *back = NULL;
+
+	tree_directory(fixture->tree, "/dev");
+	start(fixture, "classes:\n- {name: c, paths: [/dev/a, /dev/b, /dev/c]}\n");
+	tree_link(fixture->tree, "/dev/b", "/dev/null");
+	tree_link(fixture->tree, "/dev/c", "/dev/null");
+	first = lines_until(fixture, "b");
+	assert_int_equal(count_notes(first, "c", "b"), 1);
+	assert_int_equal(capture_count(first, "device note"), 1);
+	same = lines_until(fixture, "b");
+	assert_int_equal(capture_count(same, "device note"), 0);
+	tree_link(fixture->tree, "/dev/a", "/dev/null");
+	other = lines_until(fixture, "b! a");
+	assert_int_equal(count_notes(other, "b", "a"), 1);
+	assert_int_equal(count_notes(other, "c", "a"), 1);
+	assert_int_equal(capture_count(other, "device note"), 2);
+	/* What had gone is new when it comes again. */
+	tree_remove(fixture->tree, "/dev/b");
+	tree_remove(fixture->tree, "/dev/a");
+	none = lines_until(fixture, "b! a! c");
+	assert_int_equal(capture_count(none, "device note"), 0);
+	tree_link(fixture->tree, "/dev/b", "/dev/null");
+	back = lines_until(fixture, "b a! c!");
+	assert_int_equal(count_notes(back, "c", "b"), 1);
+	assert_int_equal(capture_count(back, "device note"), 1);
+}
+
+/* At the start, the devices are known before it is known what pods hold. */
+static void all_is_looked_at_once_more_on_demand(void **state)
+{
+	struct fixture *fixture = *state;
+	struct inventory_class *class;
+
+	tree_file(fixture->tree, "/dev/a0", "");
+	start(fixture, "classes:\n- {name: a, paths: ['/dev/a*']}\n"
+		       "- {name: sim, simulate: {count: 1}}\n");
+	class = inventory_class_at(fixture->inventory, 0);
+	inventory_hold(fixture->inventory, 0, "a1", LIST_NUMA_UNKNOWN);
+	tree_file(fixture->tree, "/dev/a1", "");
+	fixture->changes = 0;
+	discovery_rescan(fixture->discovery);
+	assert_int_equal(class->count, 2);
+	assert_int_equal(class->healthy, 2);
+	assert_int_equal(fixture->changes, 1);
+	assert_int_equal(inventory_class_at(fixture->inventory, 1)->healthy, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -241,6 +317,8 @@ int main(void)
 		TEST(a_node_released_by_one_class_is_taken_by_the_next),
 		TEST(a_conflict_alone_gives_nothing_to_do),
 		TEST(simulated_devices_are_unplugged_by_removing_them),
+		TEST(a_note_is_logged_once_and_again_with_another_reason),
+		TEST(all_is_looked_at_once_more_on_demand),
 		TEST(a_class_that_cannot_be_prepared_does_not_stop_the_others),
 	};
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <libudev.h>
+#include <sys/wait.h>
 
 #include "source/monitor.h"
 #include "test-bed.h"
@@ -20,14 +21,23 @@ struct udev_device *__wrap_udev_monitor_receive_device(struct udev_monitor *netl
 	return NULL;
 }
 
-/* As the kernel lists sockets of netlink. */
-#define LIST_HEAD                                                                    \
-	"sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    " \
-	"Drops    Inode\n"
-#define LIST_UDEVD "000000001 15  412        00000001 0        0        0     2  0  1\n"
-#define LIST_OTHERS                                                           \
-	"000000002 0   412        00000001 0        0        0     2  0  2\n" \
-	"000000003 15  413        00000002 0        0        0     2  0  3\n"
+/* As the kernel lists sockets of this network namespace. */
+#define LIST_PATH "/proc/self/net/unix"
+#define LIST_HEAD "Num       RefCount Protocol Flags    Type St Inode Path\n"
+#define LIST_UDEVD                                                    \
+	"0000000000000001: 00000002 00000000 00010000 0005 01  8091 " \
+	"/run/udev/control\n"
+/* Without a path, with one of another's, and with one that only resembles udevd's. */
+#define LIST_OTHERS                                                    \
+	"0000000000000002: 00000003 00000000 00000000 0001 03 20117\n" \
+	"0000000000000003: 00000003 00000000 00000000 0001 03  9170 "  \
+	"/run/systemd/journal/stdout\n"                                \
+	"0000000000000004: 00000002 00000000 00010000 0005 01  8092 "  \
+	"/run/udev/control2\n"                                         \
+	"0000000000000005: 00000002 00000000 00010000 0005 01  8093 "  \
+	"/var/run/udev/control\n"                                      \
+	"0000000000000006: 00000002 00000000 00010000 0005 01  8094 "  \
+	"@/run/udev/control\n"
 
 struct fixture {
 	struct bed *bed;
@@ -60,7 +70,7 @@ static int set_up(void **state)
 	struct fixture *fixture = mem_zero(sizeof(*fixture));
 
 	fixture->bed = bed_new();
-	tree_file(&fixture->bed->tree, "/proc/self/net/netlink", LIST_HEAD LIST_OTHERS);
+	tree_file(&fixture->bed->tree, LIST_PATH, LIST_HEAD LIST_OTHERS);
 	assert_int_equal(loop_new(&fixture->loop, NULL), 0);
 	*state = fixture;
 	return 0;
@@ -126,15 +136,52 @@ static void where_events_come_from_is_found_out_by_looking(void **state)
 		run_no_udev();
 		if (tests[i].has_udev)
 			run_udev();
-		tree_file(&fixture->bed->tree, "/proc/self/net/netlink",
-			  tests[i].has_udevd ? LIST_HEAD LIST_OTHERS LIST_UDEVD
-					     : LIST_HEAD LIST_OTHERS);
+		tree_file(&fixture->bed->tree, LIST_PATH,
+			  tests[i].has_udevd
+				  ? LIST_HEAD LIST_OTHERS LIST_UDEVD LIST_OTHERS
+				  : LIST_HEAD LIST_OTHERS);
 		got = monitor_probe(tests[i].wish);
 		if (got.mode != tests[i].expected)
 			print_message("case %zu: %s\n", i, got.reason);
 		assert_int_equal(got.mode, tests[i].expected);
 		assert_non_null(got.reason);
 	}
+}
+
+/* In a user namespace with a network namespace of its own: 0 if all is as it must be. */
+static int probe_in_user_namespace(void)
+{
+	struct monitor_state by_itself;
+	struct monitor_state forced;
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		return 77;
+	by_itself = monitor_probe(CONFIG_EVENTS_AUTO);
+	forced = monitor_probe(CONFIG_EVENTS_KERNEL);
+	if (by_itself.mode != MONITOR_INOTIFY || !strstr(by_itself.reason, "user"))
+		return 1;
+	return forced.mode == MONITOR_KERNEL ? 0 : 2;
+}
+
+/* Who says that the kernel is heard knows better than we do. */
+static void in_a_user_namespace_the_kernel_is_listened_to_on_demand_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	int status;
+	pid_t child;
+
+	/* Not that of the bed. */
+	tree_link(&fixture->bed->tree, "/proc/self/ns/net", "/proc/self/ns/net");
+	run_udev();
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(probe_in_user_namespace());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void each_mode_has_a_description_of_its_own(void **state)
@@ -287,7 +334,7 @@ static void udev_that_comes_later_is_noticed_by_a_recheck(void **state)
 
 	start(fixture, CONFIG_EVENTS_AUTO);
 	run_udev();
-	tree_file(&fixture->bed->tree, "/proc/self/net/netlink", LIST_HEAD LIST_UDEVD);
+	tree_file(&fixture->bed->tree, LIST_PATH, LIST_HEAD LIST_UDEVD);
 	modes = modes_begin();
 	monitor_recheck(fixture->monitor);
 	monitor_recheck(fixture->monitor);
@@ -302,6 +349,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(where_events_come_from_is_found_out_by_looking),
+		TEST(in_a_user_namespace_the_kernel_is_listened_to_on_demand_alone),
 		TEST(each_mode_has_a_description_of_its_own),
 		TEST(what_has_a_node_is_told_when_it_comes_changes_and_goes),
 		TEST(both_groups_are_listened_to_where_nobody_says_which),
