@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/watch.h"
@@ -26,6 +27,8 @@ struct daemon {
 	struct health *health;
 	struct plugin **plugins; /* one a class, as in the configuration */
 	struct registrar *registrar;
+	struct stat checkpoint; /* the kubelet's file, when it was read last */
+	bool checkpoint_is_known;
 	struct log_limit checkpoint_limit;
 };
 
@@ -39,17 +42,37 @@ static void on_held(const char *resource, const char *id, int numa_node, void *d
 	}
 }
 
+/* Whether the checkpoint is the one that was read last. */
+static bool is_known_checkpoint(struct daemon *daemon)
+{
+	KUDEV_AUTO_FREE char *path = checkpoint_path(daemon->config->plugin_directory);
+	struct stat status = {0};
+	bool is_known;
+
+	(void)stat(path, &status);
+	is_known = daemon->checkpoint_is_known &&
+		   status.st_ino == daemon->checkpoint.st_ino &&
+		   status.st_mtim.tv_sec == daemon->checkpoint.st_mtim.tv_sec &&
+		   status.st_mtim.tv_nsec == daemon->checkpoint.st_mtim.tv_nsec;
+	daemon->checkpoint = status;
+	return is_known;
+}
+
 static void find_holders(void *data)
 {
 	struct daemon *daemon = data;
 	KUDEV_AUTO_ERROR struct error err = {0};
 	uint64_t suppressed;
 
-	inventory_forget_holders(daemon->inventory);
-	if (checkpoint_read(daemon->config->plugin_directory, on_held, daemon, &err) <
-		    0 &&
-	    log_limit_due(&daemon->checkpoint_limit, CHECKPOINT_LOG_INTERVAL_MS,
-			  &suppressed))
+	if (is_known_checkpoint(daemon))
+		return;
+	inventory_begin_holders(daemon->inventory);
+	daemon->checkpoint_is_known = checkpoint_read(daemon->config->plugin_directory,
+						      on_held, daemon, &err) == 0;
+	if (daemon->checkpoint_is_known)
+		inventory_end_holders(daemon->inventory);
+	else if (log_limit_due(&daemon->checkpoint_limit, CHECKPOINT_LOG_INTERVAL_MS,
+			       &suppressed))
 		log_warn("cannot tell which devices pods hold",
 			 LOG_STR("error", error_message(&err)),
 			 LOG_COUNT("suppressed", suppressed));
@@ -95,13 +118,15 @@ int daemon_new(struct loop *loop, const struct config *config, struct daemon **r
 	daemon->watcher = watcher_new(loop);
 	daemon->worker = worker_new(loop);
 	daemon->inventory = inventory_new(config);
+	daemon->health = health_new(loop, daemon->worker, config, daemon->inventory,
+				    find_holders, daemon);
 	daemon->discovery = discovery_new(loop, daemon->watcher, config,
 					  daemon->inventory);
 	/* After the first scan, so that what is there keeps its place. */
 	find_holders(daemon);
+	discovery_rescan(daemon->discovery);
 	start_plugins(daemon);
-	daemon->health = health_new(loop, daemon->worker, config, daemon->inventory,
-				    find_holders, daemon);
+	health_start(daemon->health);
 	start_registrar(daemon);
 	*ret = daemon;
 	return 0;

@@ -28,6 +28,7 @@ void unit_clear(struct unit *unit)
 		free(unit->nodes[i].host_path);
 	free(unit->nodes);
 	free(unit->id);
+	free(unit->plain_id);
 	memset(unit, 0, sizeof(*unit));
 }
 

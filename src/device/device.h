@@ -48,6 +48,8 @@ struct unit {
 	int numa_node; /* or LIST_NUMA_UNKNOWN */
 	/* The ID stands for the hardware: its nodes may have other names next time. */
 	bool is_hardware;
+	/* The ID that it would have if no other device were like it; NULL: it has it. */
+	char *plain_id;
 };
 
 /* Zero-initialise it. */

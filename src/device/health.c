@@ -46,6 +46,7 @@ struct health {
 	void *data;
 	struct class_checks *classes;
 	size_t count;
+	bool is_started;
 };
 
 /* One look at one device: what to read, and what was read. */
@@ -54,6 +55,7 @@ struct look {
 	struct class_checks *owner; /* for the loop thread alone */
 	size_t device;		    /* its index */
 	unsigned arrival;	    /* of the device, when it was looked at */
+	bool is_held;		    /* by a pod, at least maybe */
 	char *root;
 	struct strings open;  /* nodes */
 	char *main_node;      /* whose attributes are read */
@@ -82,14 +84,16 @@ static void keep_dtr(int fd)
 	(void)tcsetattr(fd, TCSANOW, &settings);
 }
 
-static int try_open(const char *path)
+static int try_open(const char *path, bool is_held)
 {
 	KUDEV_AUTO_CLOSE int fd = open(path,
 				       O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
-	keep_dtr(fd);
+	/* With another one open, ours is not the last close; and the settings are his. */
+	if (!is_held)
+		keep_dtr(fd);
 	return 0;
 }
 
@@ -98,7 +102,7 @@ static void open_nodes(struct look *look)
 	for (size_t i = 0; i < look->open.count && !look->open_failed; i++) {
 		KUDEV_AUTO_FREE char *path = mem_printf("%s%s", look->root,
 							look->open.items[i]);
-		int r = try_open(path);
+		int r = try_open(path, look->is_held);
 
 		/* Somebody has it for himself: it works. */
 		if (r == 0 || r == -EBUSY)
@@ -245,28 +249,31 @@ static void note_failure(struct class_checks *checks, size_t index, const char *
 	state->is_known = true;
 	state->successes = 0;
 	state->failures++;
-	if (!device->failure) {
+	if (is_first || !device->failure) {
 		if (!is_first && state->failures < checks->config->failure_threshold)
 			return;
 		reckon_damping(checks, state);
 	}
-	inventory_set_failure(checks->health->inventory, checks->class, device, failure);
+	inventory_set_failure(checks->class, device, failure);
 }
 
 static void note_success(struct class_checks *checks, size_t index)
 {
 	struct device *device = checks->class->devices[index];
 	struct device_checks *state = &checks->devices[index];
+	bool is_first = !state->is_known;
 
 	state->is_known = true;
 	state->failures = 0;
 	if (!device->failure)
 		return;
 	state->successes++;
-	if (state->successes < checks->config->success_threshold * state->damping)
+	if (!is_first &&
+	    state->successes < checks->config->success_threshold * state->damping)
 		return;
-	state->recovered_ms = clock_ms();
-	inventory_set_failure(checks->health->inventory, checks->class, device, NULL);
+	if (!is_first)
+		state->recovered_ms = clock_ms();
+	inventory_set_failure(checks->class, device, NULL);
 }
 
 /* A device that went meanwhile is nobody's business any more, although it may be back. */
@@ -323,8 +330,8 @@ static void submit_look(struct class_checks *checks, const struct device *device
 {
 	const struct config_health *config = checks->config;
 	const struct unit_node *main_node = unit_main_node(&device->unit);
-	bool may_open = config->open &&
-			(!device->held || checks->class->config->share > 1);
+	bool is_held = inventory_is_held(checks->health->inventory, device);
+	bool may_open = config->open && (!is_held || checks->class->config->share > 1);
 	struct look *look = mem_zero(sizeof(*look));
 
 	look->job = (struct worker_job){
@@ -337,6 +344,7 @@ static void submit_look(struct class_checks *checks, const struct device *device
 	look->owner = checks;
 	look->device = device->index;
 	look->arrival = device->arrivals;
+	look->is_held = is_held;
 	look->root = mem_string(main_node->root);
 	look->main_node = mem_string(main_node->host_path);
 	for (size_t i = 0; may_open && i < device->unit.node_count; i++) {
@@ -401,6 +409,8 @@ static void on_class_change(void *data)
 {
 	struct class_checks *checks = data;
 
+	if (!checks->health->is_started)
+		return;
 	follow_class(checks);
 	look_at_devices(checks, true);
 }
@@ -416,7 +426,7 @@ static void on_interval(void *data)
 	loop_timer_set(checks->timer, checks->config->interval_ms);
 }
 
-static void start_checks(struct health *health, struct loop *loop, size_t index)
+static void prepare_checks(struct health *health, struct loop *loop, size_t index)
 {
 	struct class_checks *checks = &health->classes[health->count++];
 
@@ -426,9 +436,8 @@ static void start_checks(struct health *health, struct loop *loop, size_t index)
 		.timer = loop_timer_new(loop, on_interval, checks),
 	};
 	checks->config = &checks->class->config->health;
+	inventory_class_await_checks(checks->class);
 	inventory_class_observe(checks->class, on_class_change, checks);
-	loop_timer_set(checks->timer, checks->config->interval_ms);
-	on_class_change(checks);
 }
 
 struct health *health_new(struct loop *loop, struct worker *worker,
@@ -444,9 +453,20 @@ struct health *health_new(struct loop *loop, struct worker *worker,
 	health->classes = mem_zero(config->class_count * sizeof(*health->classes));
 	for (size_t i = 0; i < config->class_count; i++) {
 		if (config_health_is_wanted(&config->classes[i].health))
-			start_checks(health, loop, i);
+			prepare_checks(health, loop, i);
 	}
 	return health;
+}
+
+void health_start(struct health *health)
+{
+	health->is_started = true;
+	for (size_t i = 0; i < health->count; i++) {
+		struct class_checks *checks = &health->classes[i];
+
+		loop_timer_set(checks->timer, checks->config->interval_ms);
+		on_class_change(checks);
+	}
 }
 
 struct health *health_free(struct health *health)

@@ -21,10 +21,16 @@
 
 struct health;
 
-/* find_holders has inventory_hold() called for what pods hold; before each round. */
+/*
+ * From then on, devices of classes that ask for checks are unhealthy until the first one.
+ * find_holders has inventory_hold() called for what pods hold; before each round.
+ */
 struct health *health_new(struct loop *loop, struct worker *worker,
 			  const struct config *config, struct inventory *inventory,
 			  loop_callback find_holders, void *data);
+
+/* Begins to look, once it is known which devices there are and which pods hold. */
+void health_start(struct health *health);
 
 /* The worker has to be gone by then. */
 struct health *health_free(struct health *health);

@@ -11,6 +11,8 @@
 /* Of what a class has to say so many lines are written in so much time. */
 #define LOG_BURST 20
 #define LOG_INTERVAL_MS 10000
+/* The kubelet writes down what a pod got within this time. */
+#define GRANT_MS 30000
 
 /* Who has a node: one class, or several that all share. */
 struct claim {
@@ -25,6 +27,8 @@ struct inventory {
 	struct inventory_class *classes;
 	struct claim *claims;
 	uint64_t releases;
+	uint64_t holder_round;	   /* of the reckoning of holders; grows */
+	uint64_t holders_known_at; /* the last one that was completed; 0: none */
 };
 
 struct inventory *inventory_new(const struct config *config)
@@ -123,22 +127,26 @@ struct device *inventory_class_find(const struct inventory_class *class, const c
 	return device;
 }
 
-static void log_health(struct inventory_class *class, const struct device *device)
+static void log_health(struct inventory_class *class, const struct device *device,
+		       const char *from)
 {
+	const char *reason = device->reason;
 	uint64_t suppressed;
 
 	if (!log_limit_burst(&class->change_limit, LOG_BURST, LOG_INTERVAL_MS,
 			     &suppressed))
 		return;
+	if (device->healthy)
+		reason = class->is_checked ? "it passes its checks"
+					   : "the device is back";
 	LOG_AT(device->healthy ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "device health changed",
 	       LOG_STR("class", class->config->name),
 	       LOG_STR("resource", class->config->resource),
 	       LOG_STR("device_id", device->unit.id),
 	       LOG_STR("device_path", unit_main_node(&device->unit)->host_path),
-	       LOG_STR("from", device->healthy ? "Unhealthy" : "Healthy"),
+	       LOG_STR("from", from),
 	       LOG_STR("to", device->healthy ? "Healthy" : "Unhealthy"),
-	       LOG_STR("reason", device->healthy ? "the device is back" : device->reason),
-	       LOG_COUNT("suppressed", suppressed));
+	       LOG_STR("reason", reason), LOG_COUNT("suppressed", suppressed));
 }
 
 static void log_summary(struct inventory_class *class)
@@ -289,7 +297,17 @@ static void judge(struct inventory_class *class, struct device *device)
 		return;
 	class->healthy += device->healthy ? 1 : (size_t)-1;
 	class->version++;
-	log_health(class, device);
+	log_health(class, device, was_healthy ? "Healthy" : "Unhealthy");
+}
+
+/* What was known of its health says nothing of what is there now. */
+static void note_arrival(struct inventory_class *class, struct device *device)
+{
+	device->arrivals++;
+	class->awaits_check = class->is_checked;
+	free(device->failure);
+	device->failure = class->is_checked ? mem_string("it was not checked yet") : NULL;
+	device->is_unchecked = class->is_checked;
 }
 
 /* absence NULL: it is there; else it is taken over. */
@@ -305,24 +323,22 @@ static void set_absence(struct inventory *inventory, struct inventory_class *cla
 	else if (!was_there && !absence)
 		claim_nodes(inventory, class, &device->unit);
 	if (!was_there && !absence)
-		device->arrivals++;
-	/* What it failed before says nothing of what is there now. */
-	if (absence) {
-		free(device->failure);
-		device->failure = NULL;
-	}
+		note_arrival(class, device);
 	judge(class, device);
 }
 
-void inventory_set_failure(struct inventory *inventory, struct inventory_class *class,
-			   struct device *device, const char *failure)
+void inventory_set_failure(struct inventory_class *class, struct device *device,
+			   const char *failure)
 {
 	uint64_t version = class->version;
+	bool was_unchecked = device->is_unchecked;
 
-	(void)inventory;
 	free(device->failure);
 	device->failure = failure ? mem_string(failure) : NULL;
+	device->is_unchecked = false;
 	judge(class, device);
+	if (was_unchecked && failure)
+		log_health(class, device, "Unchecked");
 	if (class->version != version)
 		tell_observers(class);
 }
@@ -335,6 +351,18 @@ static void log_move(const struct inventory_class *class, const struct device *d
 		 LOG_STR("device_id", device->unit.id),
 		 LOG_STR("from", unit_main_node(before)->host_path),
 		 LOG_STR("to", unit_main_node(&device->unit)->host_path));
+}
+
+static bool has_same_identities(const struct unit *a, const struct unit *b)
+{
+	if (a->node_count != b->node_count)
+		return false;
+	for (size_t i = 0; i < a->node_count; i++) {
+		if (memcmp(&a->nodes[i].identity, &b->nodes[i].identity,
+			   sizeof(a->nodes[i].identity)) != 0)
+			return false;
+	}
+	return true;
 }
 
 /* A known ID: its nodes may have other names now. */
@@ -356,6 +384,9 @@ static void update_device(struct inventory *inventory, struct inventory_class *c
 	memset(unit, 0, sizeof(*unit));
 	if (old.node_count > 0 && !unit_same_nodes(&old, &device->unit))
 		log_move(class, device, &old);
+	/* It went and came between two scans. */
+	if (!device->absence && !has_same_identities(&old, &device->unit))
+		note_arrival(class, device);
 	set_absence(inventory, class, device, NULL);
 	unit_clear(&old);
 }
@@ -383,18 +414,6 @@ static void locate(const struct inventory_class *class, struct unit *unit)
 	if (unit->numa_node == LIST_NUMA_UNKNOWN &&
 	    class->config->ids == CONFIG_IDS_READABLE)
 		unit->numa_node = topology_of_unit(unit);
-}
-
-static bool has_same_identities(const struct unit *a, const struct unit *b)
-{
-	if (a->node_count != b->node_count)
-		return false;
-	for (size_t i = 0; i < a->node_count; i++) {
-		if (memcmp(&a->nodes[i].identity, &b->nodes[i].identity,
-			   sizeof(a->nodes[i].identity)) != 0)
-			return false;
-	}
-	return true;
 }
 
 /* The hardware may be plugged in elsewhere now. */
@@ -432,17 +451,59 @@ static void add_device(struct inventory *inventory, struct inventory_class *clas
 		return;
 	}
 	device = list_unit(class, unit);
-	device->healthy = true;
 	device->seen = true;
-	device->arrivals = 1;
-	class->healthy++;
+	note_arrival(class, device);
+	device->reason = device->failure;
+	device->healthy = !device->reason;
+	class->healthy += device->healthy ? 1 : 0;
 	claim_nodes(inventory, class, &device->unit);
+}
+
+/*
+ * Of devices with equal serial numbers, a pod may hold any one under the plain ID, given to
+ * it before kudev was started anew and both were there.
+ */
+static const struct device *find_doubtful_hold(const struct inventory *inventory,
+					       const struct inventory_class *class,
+					       const struct unit *unit)
+{
+	const struct device *plain = unit->plain_id
+					     ? inventory_class_find(class, unit->plain_id)
+					     : NULL;
+
+	return plain && plain->unit.node_count == 0 && inventory_is_held(inventory, plain)
+		       ? plain
+		       : NULL;
+}
+
+/* device NULL: it is new. */
+static void take_doubtful(struct inventory *inventory, struct inventory_class *class,
+			  struct device *device, struct unit *unit,
+			  const struct device *doubtful)
+{
+	char *absence = mem_printf("a pod may hold it as %s", doubtful->unit.id);
+
+	if (!device)
+		locate(class, unit);
+	if (device) {
+		device->seen = true;
+		set_absence(inventory, class, device, absence);
+	} else if (has_room(class, unit)) {
+		device = list_unit(class, unit);
+		device->seen = true;
+		device->absence = absence;
+		device->reason = absence;
+	} else {
+		class->refused++;
+		free(absence);
+	}
 }
 
 static void take_unit(struct inventory *inventory, struct inventory_class *class,
 		      struct unit *unit)
 {
 	struct device *device = inventory_class_find(class, unit->id);
+	const struct device *doubtful;
 	const struct claim *rival;
 
 	/* An ID never changes hands: a pod may hold what it stood for. */
@@ -455,7 +516,10 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 	if (device && device->seen)
 		return;
 	rival = find_rival(inventory, class, unit);
-	if (rival && device) {
+	doubtful = find_doubtful_hold(inventory, class, unit);
+	if (doubtful) {
+		take_doubtful(inventory, class, device, unit, doubtful);
+	} else if (rival && device) {
 		device->seen = true;
 		set_absence(inventory, class, device,
 			    mem_printf("class %s has its node",
@@ -510,6 +574,7 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 
 	class->conflicts = mem_zero(sizeof(*class->conflicts));
 	class->refused = 0;
+	class->awaits_check = false;
 	for (size_t i = 0; i < class->count; i++)
 		class->devices[i]->seen = false;
 	for (size_t i = 0; i < units->count; i++)
@@ -525,10 +590,11 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 	log_new_conflicts(class, conflicts);
 	conflicts_free(conflicts);
 	log_refused(class, refused);
-	if (class->version == version)
-		return;
-	log_summary(class);
-	tell_observers(class);
+	if (class->version != version)
+		log_summary(class);
+	/* One that was away and is not checked yet is as unhealthy as before. */
+	if (class->version != version || class->awaits_check)
+		tell_observers(class);
 }
 
 bool inventory_verify(struct inventory *inventory, struct inventory_class *class,
@@ -569,7 +635,7 @@ void inventory_hold(struct inventory *inventory, size_t index, const char *id,
 
 	device = inventory_class_find(class, id);
 	if (device)
-		device->held = true;
+		device->held_round = inventory->holder_round;
 	if (!device && !has_room(class, &unit))
 		log_held(class, id, false);
 	if (device || !has_room(class, &unit)) {
@@ -577,7 +643,7 @@ void inventory_hold(struct inventory *inventory, size_t index, const char *id,
 		return;
 	}
 	device = list_unit(class, &unit);
-	device->held = true;
+	device->held_round = inventory->holder_round;
 	device->absence = describe_loss(&device->unit);
 	device->reason = device->absence;
 	log_held(class, id, true);
@@ -589,13 +655,29 @@ void inventory_class_grant(struct inventory_class *class, const char *id)
 	struct device *device = inventory_class_find(class, id);
 
 	if (device)
-		device->held = true;
+		device->granted_ms = clock_ms();
 }
 
-void inventory_forget_holders(struct inventory *inventory)
+void inventory_begin_holders(struct inventory *inventory)
 {
-	for (size_t i = 0; i < inventory->config->class_count; i++) {
-		for (size_t j = 0; j < inventory->classes[i].count; j++)
-			inventory->classes[i].devices[j]->held = false;
-	}
+	inventory->holder_round++;
+}
+
+void inventory_end_holders(struct inventory *inventory)
+{
+	inventory->holders_known_at = inventory->holder_round;
+}
+
+bool inventory_is_held(const struct inventory *inventory, const struct device *device)
+{
+	bool is_granted = device->granted_ms > 0 &&
+			  clock_ms() - device->granted_ms < GRANT_MS;
+
+	return is_granted || inventory->holders_known_at == 0 ||
+	       device->held_round >= inventory->holders_known_at;
+}
+
+void inventory_class_await_checks(struct inventory_class *class)
+{
+	class->is_checked = true;
 }

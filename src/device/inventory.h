@@ -29,9 +29,11 @@ struct device {
 	const char *reason; /* why it is not healthy: one of the two below, or NULL */
 	char *absence;	    /* why it can't be had; NULL: it is there */
 	char *failure;	    /* what of its health check failed; NULL: it passed */
+	bool is_unchecked;  /* its first health check has not ended */
 	unsigned arrivals;  /* how often it has come: tells a device from one before it */
-	bool held; /* by a pod, as far as known: see inventory_forget_holders() */
-	bool seen; /* by the report that is being taken in */
+	uint64_t held_round; /* the last reckoning of holders that had it */
+	int64_t granted_ms;  /* when it was handed out last; 0: never */
+	bool seen;	     /* by the report that is being taken in */
 	UT_hash_handle hh;
 };
 
@@ -77,6 +79,8 @@ struct inventory_class {
 	struct log_limit held_limit;
 
 	struct device *by_id; /* hash */
+	bool is_checked;      /* its devices are unhealthy until their first check */
+	bool awaits_check;    /* a device of it came with the report that is taken in */
 	struct inventory_observer *observers;
 };
 
@@ -88,7 +92,8 @@ struct inventory *inventory_free(struct inventory *inventory);
 struct inventory_class *inventory_class_at(struct inventory *inventory, size_t index);
 
 /*
- * on_change runs after each change of the class, once for all that came together.
+ * on_change runs after each change of the class, once for all that came together, and
+ * when a device came whose health is to be checked.
  * Observers are called in their order, until the inventory is freed.
  */
 void inventory_class_observe(struct inventory_class *class, loop_callback on_change,
@@ -104,14 +109,24 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 /*
  * What the health checks of a device found: NULL or what failed. Its nodes stay claimed.
  */
-void inventory_set_failure(struct inventory *inventory, struct inventory_class *class,
-			   struct device *device, const char *failure);
+void inventory_set_failure(struct inventory_class *class, struct device *device,
+			   const char *failure);
+
+/* Devices of the class that come are unhealthy until their health was checked. */
+void inventory_class_await_checks(struct inventory_class *class);
 
 /* The device was handed out just now, which the kubelet has not written down yet. */
 void inventory_class_grant(struct inventory_class *class, const char *id);
 
-/* Begins a new reckoning of which devices pods hold. */
-void inventory_forget_holders(struct inventory *inventory);
+/*
+ * A reckoning of which devices pods hold: inventory_hold() for each of them comes between
+ * the two. Without the end, as when it can't be read, what was known goes on.
+ */
+void inventory_begin_holders(struct inventory *inventory);
+void inventory_end_holders(struct inventory *inventory);
+
+/* Whether a pod holds the device, or may: before the first reckoning any may be held. */
+bool inventory_is_held(const struct inventory *inventory, const struct device *device);
 
 /* How often nodes were given up that another class may want; grows. */
 uint64_t inventory_releases(const struct inventory *inventory);

@@ -16,9 +16,9 @@
 char *topology_syspath(const char *root, const struct node_identity *node);
 
 /*
- * An attribute of the nearest device that has it, beginning with the one at syspath, in
- * its last line without the line's end. NULL: none has it. -errno of the reading in
- * ret_error unless that is NULL; -ENOENT: none has it. The caller frees the text.
+ * An attribute of the nearest device that has it, beginning with the one at syspath,
+ * without white space at its end; the caller frees it. NULL: it can't be had, and
+ * *ret_error, unless that is NULL, tells why: -ENOENT if none has it.
  */
 char *topology_attribute(const char *syspath, const char *name, int *ret_error);
 

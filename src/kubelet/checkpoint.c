@@ -114,10 +114,15 @@ int checkpoint_parse(const char *text, checkpoint_callback on_held, void *data,
 	return r;
 }
 
+char *checkpoint_path(const char *directory)
+{
+	return mem_printf("%s/" CHECKPOINT_FILE, directory);
+}
+
 int checkpoint_read(const char *directory, checkpoint_callback on_held, void *data,
 		    struct error *err)
 {
-	KUDEV_AUTO_FREE char *path = mem_printf("%s/" CHECKPOINT_FILE, directory);
+	KUDEV_AUTO_FREE char *path = checkpoint_path(directory);
 	KUDEV_AUTO_FREE char *text = NULL;
 	size_t size;
 	int r = file_read(path, CHECKPOINT_MAX_SIZE, &text, &size, err);

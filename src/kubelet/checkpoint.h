@@ -26,6 +26,9 @@ typedef void (*checkpoint_callback)(const char *resource, const char *id, int nu
 int checkpoint_read(const char *directory, checkpoint_callback on_held, void *data,
 		    struct error *err);
 
+/* The file; the caller frees it. */
+char *checkpoint_path(const char *directory);
+
 /* The same for what the file says. */
 int checkpoint_parse(const char *text, checkpoint_callback on_held, void *data,
 		     struct error *err);

@@ -426,7 +426,6 @@ struct plugin *plugin_free(struct plugin *plugin)
 	if (!plugin)
 		return NULL;
 	assert(!plugin->streams);
-	inventory_class_observe(plugin->class, NULL, NULL);
 	loop_timer_free(plugin->flush);
 	loop_timer_free(plugin->refresh);
 	rpc_message_free(plugin->list);

@@ -136,8 +136,10 @@ struct fixture {
 	struct inventory_class *class;
 	struct health *health;
 	const char *held;      /* by a pod: its ID; NULL: none is */
+	bool is_unreadable;    /* what pods hold */
 	unsigned rounds;       /* in which holders were looked for */
 	const char *expected;  /* what expect() waits for */
+	const char *id;	       /* whose reason expect_reason() waits for */
 	const char *watched;   /* the door that on_change() looks at; NULL: none */
 	struct door at_change; /* as it was when the class changed last */
 	struct wait_count times;
@@ -148,9 +150,11 @@ static void find_holders(void *data)
 	struct fixture *fixture = data;
 
 	fixture->rounds++;
-	inventory_forget_holders(fixture->inventory);
+	inventory_begin_holders(fixture->inventory);
 	if (fixture->held)
 		inventory_hold(fixture->inventory, 0, fixture->held, LIST_NUMA_UNKNOWN);
+	if (!fixture->is_unreadable)
+		inventory_end_holders(fixture->inventory);
 }
 
 static void on_change(void *data)
@@ -196,7 +200,7 @@ static int tear_down(void **state)
 }
 
 /* settings: of the class. interval_ms may be less than a configuration may say. */
-static void start(struct fixture *fixture, const char *settings, unsigned interval_ms)
+static void prepare(struct fixture *fixture, const char *settings, unsigned interval_ms)
 {
 	KUDEV_AUTO_FREE char *text =
 		mem_printf("classes:\n- {name: c, paths: [/x], %s}\n", settings);
@@ -208,6 +212,14 @@ static void start(struct fixture *fixture, const char *settings, unsigned interv
 	fixture->health = health_new(fixture->loop, fixture->worker, fixture->config,
 				     fixture->inventory, find_holders, fixture);
 	inventory_class_observe(fixture->class, on_change, fixture);
+}
+
+/* The same, after the first reckoning of what pods hold, and begins to look. */
+static void start(struct fixture *fixture, const char *settings, unsigned interval_ms)
+{
+	prepare(fixture, settings, interval_ms);
+	find_holders(fixture);
+	health_start(fixture->health);
 }
 
 #define NEVER_MS 3600000
@@ -268,6 +280,25 @@ static const char *reason_of(const struct fixture *fixture, const char *id)
 
 	return reason ? reason : "none";
 }
+
+static bool has_reason(void *data)
+{
+	const struct fixture *fixture = data;
+
+	return strcmp(reason_of(fixture, fixture->id), fixture->expected) == 0;
+}
+
+/* A device is unhealthy for this reason: each is so for another one until it is looked at. */
+static void expect_reason(struct fixture *fixture, const char *id, const char *expected)
+{
+	fixture->id = id;
+	fixture->expected = expected;
+	if (!wait_for(fixture->loop, has_reason, fixture))
+		assert_string_equal(reason_of(fixture, id), expected);
+}
+
+#define UNCHECKED "it was not checked yet"
+#define BROKEN(node) node " cannot be opened: Input/output error"
 
 static bool was_tried_enough(void *data)
 {
@@ -373,11 +404,12 @@ static void the_first_look_decides_at_once(void **state)
 	set_door("/dev/b", EIO, false);
 	start(fixture, "health: {open: true, failureThreshold: 5}", NEVER_MS);
 	report(fixture, "a b");
-	/* Until something else is known, what is there is healthy. */
-	assert_int_equal(fixture->class->healthy, 2);
+	/* Until something is known, nobody gets it. */
+	assert_int_equal(fixture->class->healthy, 0);
+	assert_string_equal(reason_of(fixture, "a"), UNCHECKED);
+	assert_string_equal(reason_of(fixture, "b"), UNCHECKED);
+	expect_reason(fixture, "b", BROKEN("/dev/b"));
 	expect(fixture, "a b!");
-	assert_string_equal(reason_of(fixture, "b"),
-			    "/dev/b cannot be opened: Input/output error");
 	assert_int_equal(door_at("/dev/a").opened, 1);
 	assert_int_equal(door_at("/dev/b").refused, 1);
 }
@@ -394,9 +426,11 @@ static void a_class_that_asks_for_nothing_is_not_looked_at(void **state)
 	fixture->class = inventory_class_at(fixture->inventory, 1);
 	fixture->health = health_new(fixture->loop, fixture->worker, fixture->config,
 				     fixture->inventory, find_holders, fixture);
+	health_start(fixture->health);
 	report(fixture, "a");
 	fixture->class->config = &fixture->config->classes[1];
 	assert_int_equal(inventory_class_at(fixture->inventory, 0)->count, 1);
+	assert_int_equal(inventory_class_at(fixture->inventory, 0)->healthy, 1);
 	assert_null(inventory_class_at(fixture->inventory, 0)->observers);
 	assert_non_null(fixture->class->observers);
 	assert_int_equal(door_at("/dev/a").refused, 0);
@@ -450,6 +484,7 @@ static void later_looks_decide_by_the_thresholds(void **state)
 	      OFTEN_MS);
 	report(fixture, "a");
 	await_tries(fixture, "/dev/a", 2);
+	expect(fixture, "a");
 	for (unsigned round = 0; round < 2; round++) {
 		set_door("/dev/a", ENXIO, false);
 		expect(fixture, "a!");
@@ -469,6 +504,7 @@ static void failures_have_to_be_in_a_row(void **state)
 	start(fixture, "health: {open: true, failureThreshold: 2}", OFTEN_MS);
 	report(fixture, "a");
 	await_tries(fixture, "/dev/a", 1);
+	expect(fixture, "a");
 	for (unsigned i = 0; i < 3; i++) {
 		/* One look waits at the gate, and fails there alone. */
 		set_door("/dev/a", EIO, true);
@@ -479,7 +515,8 @@ static void failures_have_to_be_in_a_row(void **state)
 		assert_int_equal(door_at("/dev/a").refused, 1);
 	}
 	expect(fixture, "a");
-	assert_int_equal(fixture->class->version, 1);
+	/* It came, and passed its first look. */
+	assert_int_equal(fixture->class->version, 2);
 }
 
 static void what_keeps_changing_has_to_pass_ever_more_looks(void **state)
@@ -493,6 +530,7 @@ static void what_keeps_changing_has_to_pass_ever_more_looks(void **state)
 	      50);
 	report(fixture, "a");
 	await_tries(fixture, "/dev/a", 1);
+	expect(fixture, "a");
 	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(wanted); i++) {
 		set_door("/dev/a", EIO, false);
 		expect(fixture, "a!");
@@ -519,13 +557,13 @@ static void attributes_are_those_of_the_nearest_device(void **state)
 	start(fixture, "health: {attributes: {speed: {min: 480}}, failureThreshold: 1}",
 	      OFTEN_MS);
 	report(fixture, "a b");
+	expect_reason(fixture, "b", "speed is 12, less than 480");
 	expect(fixture, "a b!");
-	assert_string_equal(reason_of(fixture, "b"), "speed is 12, less than 480");
 	tree_file(fixture->tree, "/sys/devices/pci0/b/speed", "5000\n");
 	expect(fixture, "a b");
 	tree_remove(fixture->tree, "/sys/devices/pci0/speed");
+	expect_reason(fixture, "a", "it has no attribute speed");
 	expect(fixture, "a! b");
-	assert_string_equal(reason_of(fixture, "a"), "it has no attribute speed");
 }
 
 static void a_node_without_a_device_has_no_attributes(void **state)
@@ -535,9 +573,8 @@ static void a_node_without_a_device_has_no_attributes(void **state)
 	tree_file(fixture->tree, "/dev/f", "a file");
 	start(fixture, "health: {attributes: {speed: {min: 480}}}", NEVER_MS);
 	report(fixture, "f");
+	expect_reason(fixture, "f", "speed cannot be read: No such device");
 	expect(fixture, "f!");
-	assert_string_equal(reason_of(fixture, "f"),
-			    "speed cannot be read: No such device");
 }
 
 static void all_nodes_of_a_device_have_to_open(void **state)
@@ -547,9 +584,8 @@ static void all_nodes_of_a_device_have_to_open(void **state)
 	set_door("/dev/b", ENODEV, false);
 	start(fixture, "health: {open: true}", NEVER_MS);
 	report(fixture, "ab");
+	expect_reason(fixture, "ab", "/dev/b cannot be opened: No such device");
 	expect(fixture, "ab!");
-	assert_string_equal(reason_of(fixture, "ab"),
-			    "/dev/b cannot be opened: No such device");
 }
 
 static void a_device_that_somebody_has_for_himself_works(void **state)
@@ -585,7 +621,7 @@ static void what_kudev_may_not_open_is_no_failure_and_is_told_once(void **state)
 	log_setup(LOG_LEVEL_NONE, LOG_FORMAT_JSON);
 	lines = capture_end(&capture);
 	expect(fixture, "a");
-	assert_int_equal(fixture->class->version, 1);
+	assert_int_equal(fixture->class->version, 2);
 	assert_int_equal(capture_count(lines, "cannot check whether devices open"), 1);
 	assert_int_equal(capture_count(lines, "\n"), 1);
 }
@@ -598,6 +634,7 @@ static void a_denied_node_does_not_hide_that_another_one_fails(void **state)
 	set_door("/dev/b", EIO, false);
 	start(fixture, "health: {open: true}", NEVER_MS);
 	report(fixture, "ab");
+	expect_reason(fixture, "ab", BROKEN("/dev/b"));
 	expect(fixture, "ab!");
 }
 
@@ -618,6 +655,7 @@ static void what_a_pod_holds_is_not_opened_but_read(void **state)
 	await_rounds(fixture, 5);
 	assert_int_equal(door_at("/dev/a").opened, 0);
 	await_tries(fixture, "/speed", 3);
+	expect(fixture, "a");
 	tree_file(fixture->tree, "/sys/devices/pci0/a/speed", "12\n");
 	expect(fixture, "a!");
 	tree_file(fixture->tree, "/sys/devices/pci0/a/speed", "480\n");
@@ -641,6 +679,60 @@ static void what_pods_share_is_opened_all_the_same(void **state)
 	await_tries(fixture, "/dev/a", 4);
 }
 
+/* It may be in use: the settings are those of who uses it. */
+static void a_terminal_that_a_pod_holds_keeps_its_settings(void **state)
+{
+	struct fixture *fixture = *state;
+	KUDEV_AUTO_CLOSE int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	struct termios settings;
+
+	if (terminal < 0 || unlockpt(terminal) < 0 || tcgetattr(terminal, &settings) < 0)
+		skip();
+	settings.c_cflag |= HUPCL;
+	assert_int_equal(tcsetattr(terminal, TCSANOW, &settings), 0);
+	tree_link(fixture->tree, "/dev/t", ptsname(terminal));
+	set_door("/dev/t", 0, false);
+	fixture->held = "t-0";
+	start(fixture, "share: 2, health: {open: true}", OFTEN_MS);
+	report(fixture, "t-0");
+	await_tries(fixture, "/dev/t", 3);
+	assert_false(keeps_dtr(&terminal));
+	fixture->held = NULL;
+	assert_comes(fixture->loop, keeps_dtr, &terminal);
+}
+
+static void before_it_is_known_what_pods_hold_nothing_is_opened(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_door("/dev/a", EIO, false);
+	fixture->is_unreadable = true;
+	start(fixture, "health: {open: true}", OFTEN_MS);
+	report(fixture, "a");
+	await_rounds(fixture, 5);
+	expect(fixture, "a");
+	assert_int_equal(door_at("/dev/a").refused, 0);
+	fixture->is_unreadable = false;
+	expect_reason(fixture, "a", BROKEN("/dev/a"));
+}
+
+static void nothing_is_looked_at_before_the_start(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_door("/dev/a", 0, false);
+	prepare(fixture, "health: {open: true}", NEVER_MS);
+	report(fixture, "a");
+	find_holders(fixture);
+	report(fixture, "a b");
+	assert_string_equal(reason_of(fixture, "a"), UNCHECKED);
+	assert_string_equal(reason_of(fixture, "b"), UNCHECKED);
+	/* What had been asked of the worker would come first. */
+	health_start(fixture->health);
+	expect(fixture, "a b");
+	assert_int_equal(door_at("/dev/a").opened, 1);
+}
+
 static void a_device_that_hangs_fails_and_holds_up_no_other(void **state)
 {
 	struct fixture *fixture = *state;
@@ -652,8 +744,9 @@ static void a_device_that_hangs_fails_and_holds_up_no_other(void **state)
 	      "successThreshold: 2}",
 	      OFTEN_MS);
 	report(fixture, "a b");
+	expect_reason(fixture, "a", "it does not answer within 30 ms");
+	expect_reason(fixture, "b", BROKEN("/dev/b"));
 	expect(fixture, "a! b!");
-	assert_string_equal(reason_of(fixture, "a"), "it does not answer within 30 ms");
 	set_door("/dev/b", 0, false);
 	expect(fixture, "a! b");
 	/* Nobody else is sent to where one hangs. */
@@ -677,6 +770,7 @@ static void a_late_look_counts_as_one_failure_a_round(void **state)
 	      OFTEN_MS);
 	report(fixture, "a");
 	await_tries(fixture, "/dev/a", 2);
+	expect(fixture, "a");
 	set_door("/dev/a", 0, true);
 	fixture->watched = NULL;
 	expect(fixture, "a!");
@@ -696,6 +790,7 @@ static void a_slow_attribute_is_late_too(void **state)
 	start(fixture, "health: {attributes: {speed: {min: 480}}, timeout: 20ms}",
 	      OFTEN_MS);
 	report(fixture, "a");
+	expect_reason(fixture, "a", "it does not answer within 20 ms");
 	expect(fixture, "a!");
 	set_door("/speed", 0, false);
 	sem_post(&house.gate);
@@ -715,9 +810,10 @@ static void what_was_found_of_a_device_that_has_gone_is_forgotten(void **state)
 	tree_remove(fixture->tree, "/dev/a");
 	report(fixture, "b");
 	sem_post(&house.gate);
+	expect_reason(fixture, "b", BROKEN("/dev/b"));
 	expect(fixture, "a! b!");
 	assert_string_equal(reason_of(fixture, "a"), "/dev/a is gone");
-	assert_null(fixture->class->devices[0]->failure);
+	assert_string_equal(fixture->class->devices[0]->failure, UNCHECKED);
 }
 
 static void a_device_that_comes_back_is_looked_at_anew(void **state)
@@ -727,17 +823,50 @@ static void a_device_that_comes_back_is_looked_at_anew(void **state)
 	set_door("/dev/a", EIO, false);
 	start(fixture, "health: {open: true, failureThreshold: 5}", NEVER_MS);
 	report(fixture, "a");
-	expect(fixture, "a!");
+	expect_reason(fixture, "a", BROKEN("/dev/a"));
 	report(fixture, "");
 	set_door("/dev/a", 0, false);
 	report(fixture, "a");
 	/* What it failed before does not count. */
+	assert_string_equal(reason_of(fixture, "a"), UNCHECKED);
 	expect(fixture, "a");
-	await_tries(fixture, "/dev/a", 1);
+	assert_int_equal(door_at("/dev/a").opened, 1);
 	report(fixture, "");
 	set_door("/dev/a", EIO, false);
 	report(fixture, "a");
+	/* Nor that it passed. */
+	assert_string_equal(reason_of(fixture, "a"), UNCHECKED);
+	expect_reason(fixture, "a", BROKEN("/dev/a"));
 	expect(fixture, "a!");
+}
+
+/* Another one has its ID, whose node has another number; nobody saw it go. */
+static void a_device_that_went_and_came_between_two_reports_is_looked_at_anew(
+	void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_door("/dev/a", EIO, false);
+	start(fixture, "health: {open: true, failureThreshold: 5}", NEVER_MS);
+	report(fixture, "a");
+	expect_reason(fixture, "a", BROKEN("/dev/a"));
+	report(fixture, "a");
+	assert_string_equal(reason_of(fixture, "a"), BROKEN("/dev/a"));
+	tree_remove(fixture->tree, "/dev/a");
+	tree_link(fixture->tree, "/dev/a", "/dev/full");
+	set_door("/dev/a", 0, false);
+	report(fixture, "a");
+	assert_string_equal(reason_of(fixture, "a"), UNCHECKED);
+	expect(fixture, "a");
+	assert_int_equal(door_at("/dev/a").opened, 1);
+	/* The other way round: one look decides, whatever the threshold. */
+	tree_remove(fixture->tree, "/dev/a");
+	tree_link(fixture->tree, "/dev/a", "/dev/null");
+	set_door("/dev/a", EIO, false);
+	report(fixture, "a");
+	assert_string_equal(reason_of(fixture, "a"), UNCHECKED);
+	expect_reason(fixture, "a", BROKEN("/dev/a"));
+	assert_int_equal(door_at("/dev/a").refused, 1);
 }
 
 /* It went and came back while somebody looked at what was there before. */
@@ -769,13 +898,11 @@ static void a_device_that_comes_back_is_not_late_because_the_one_before_hangs(
 	set_door("/dev/a", 0, true);
 	start(fixture, "health: {open: true, timeout: 20ms}", NEVER_MS);
 	report(fixture, "a");
-	expect(fixture, "a!");
+	expect_reason(fixture, "a", "it does not answer within 20 ms");
 	report(fixture, "");
 	set_door("/dev/a", EIO, false);
 	report(fixture, "a");
-	expect(fixture, "a!");
-	assert_string_equal(reason_of(fixture, "a"),
-			    "/dev/a cannot be opened: Input/output error");
+	expect_reason(fixture, "a", BROKEN("/dev/a"));
 	sem_post(&house.gate);
 }
 
@@ -788,6 +915,7 @@ static void devices_that_come_later_are_looked_at_when_they_come(void **state)
 	report(fixture, "a");
 	expect(fixture, "a");
 	report(fixture, "a b");
+	expect_reason(fixture, "b", BROKEN("/dev/b"));
 	expect(fixture, "a b!");
 }
 
@@ -798,6 +926,7 @@ static void checks_end_while_a_device_hangs(void **state)
 	set_door("/dev/a", 0, true);
 	start(fixture, "health: {open: true, timeout: 20ms}", OFTEN_MS);
 	report(fixture, "a b");
+	expect_reason(fixture, "a", "it does not answer within 20 ms");
 	expect(fixture, "a! b");
 	fixture->worker = worker_free(fixture->worker);
 	fixture->health = health_free(fixture->health);
@@ -829,11 +958,15 @@ int main(void)
 		TEST(a_denied_node_does_not_hide_that_another_one_fails),
 		TEST(what_a_pod_holds_is_not_opened_but_read),
 		TEST(what_pods_share_is_opened_all_the_same),
+		TEST(a_terminal_that_a_pod_holds_keeps_its_settings),
+		TEST(before_it_is_known_what_pods_hold_nothing_is_opened),
+		TEST(nothing_is_looked_at_before_the_start),
 		TEST(a_device_that_hangs_fails_and_holds_up_no_other),
 		TEST(a_late_look_counts_as_one_failure_a_round),
 		TEST(a_slow_attribute_is_late_too),
 		TEST(what_was_found_of_a_device_that_has_gone_is_forgotten),
 		TEST(a_device_that_comes_back_is_looked_at_anew),
+		TEST(a_device_that_went_and_came_between_two_reports_is_looked_at_anew),
 		TEST(a_look_at_what_was_there_before_says_nothing),
 		TEST(a_device_that_comes_back_is_not_late_because_the_one_before_hangs),
 		TEST(devices_that_come_later_are_looked_at_when_they_come),

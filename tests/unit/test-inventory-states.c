@@ -117,8 +117,7 @@ static void a_failure_makes_a_device_unhealthy_that_is_there(void **state)
 		uint64_t version = class->version;
 
 		fixture->changes = 0;
-		inventory_set_failure(fixture->inventory, class, device,
-				      steps[i].failure);
+		inventory_set_failure(class, device, steps[i].failure);
 		expect(fixture, ONE, steps[i].expected);
 		assert_int_equal(fixture->changes, steps[i].changes);
 		assert_int_equal(class->version, version + steps[i].changes);
@@ -136,7 +135,7 @@ static void a_device_that_fails_keeps_its_nodes_until_it_goes(void **state)
 	make_nodes(fixture);
 	REPORT(fixture, ONE, "a=/a");
 	device = inventory_class_find(class, "a");
-	inventory_set_failure(fixture->inventory, class, device, "broken");
+	inventory_set_failure(class, device, "broken");
 	assert_false(inventory_verify(fixture->inventory, class, device));
 	REPORT(fixture, TWO, "x=/a");
 	expect(fixture, TWO, "");
@@ -148,10 +147,76 @@ static void a_device_that_fails_keeps_its_nodes_until_it_goes(void **state)
 	tree_remove(fixture->tree, "/a");
 	REPORT(fixture, ONE, NULL);
 	assert_string_equal(device->reason, "/a is gone");
-	assert_null(device->failure);
 	tree_file(fixture->tree, "/a", "");
 	REPORT(fixture, ONE, "a=/a");
 	expect(fixture, ONE, "a");
+	assert_null(device->failure);
+}
+
+/* Between two reports: nobody saw it go, but its node is another one. */
+static void a_device_that_went_and_came_unseen_has_arrived(void **state)
+{
+	struct fixture *fixture = *state;
+	struct inventory_class *class = inventory_class_at(fixture->inventory, ONE);
+	struct device *device;
+
+	make_nodes(fixture);
+	REPORT_HARDWARE(fixture, ONE, "x=/a", "y=/c");
+	device = inventory_class_find(class, "x");
+	inventory_set_failure(class, device, "broken");
+	REPORT_HARDWARE(fixture, ONE, "x=/a", "y=/c");
+	assert_int_equal(device->arrivals, 1);
+	expect(fixture, ONE, "x! y");
+	REPORT_HARDWARE(fixture, ONE, "x=/b", "y=/c");
+	assert_int_equal(device->arrivals, 2);
+	assert_null(device->failure);
+	expect(fixture, ONE, "x y");
+	/* A node of the same name that is another one. */
+	inventory_set_failure(class, device, "broken");
+	tree_rename(fixture->tree, "/a", "/b");
+	REPORT_HARDWARE(fixture, ONE, "x=/b", "y=/c");
+	assert_int_equal(device->arrivals, 3);
+	expect(fixture, ONE, "x y");
+	/* It has more nodes than before. */
+	REPORT_HARDWARE(fixture, ONE, "x=/b,/mnt", "y=/c");
+	assert_int_equal(device->arrivals, 4);
+	assert_int_equal(inventory_class_find(class, "y")->arrivals, 1);
+}
+
+static void what_comes_is_unhealthy_until_it_was_checked(void **state)
+{
+	static const char unchecked[] = "it was not checked yet";
+	struct fixture *fixture = *state;
+	struct inventory_class *class = inventory_class_at(fixture->inventory, ONE);
+	struct device *device;
+
+	make_nodes(fixture);
+	inventory_class_await_checks(class);
+	REPORT_HARDWARE(fixture, ONE, "x=/a");
+	REPORT_HARDWARE(fixture, TWO, "y=/c");
+	expect(fixture, ONE, "x!");
+	expect(fixture, TWO, "y");
+	assert_string_equal(reason_of(fixture, ONE, "x"), unchecked);
+	device = inventory_class_find(class, "x");
+	inventory_set_failure(class, device, NULL);
+	expect(fixture, ONE, "x");
+	/* A report that it is there says nothing new. */
+	fixture->changes = 0;
+	REPORT_HARDWARE(fixture, ONE, "x=/a");
+	expect(fixture, ONE, "x");
+	assert_int_equal(fixture->changes, 0);
+	REPORT_HARDWARE(fixture, ONE, "x=/b");
+	expect(fixture, ONE, "x!");
+	assert_string_equal(reason_of(fixture, ONE, "x"), unchecked);
+	assert_int_equal(fixture->changes, 1);
+	/* Who checks is told, also if it is as unhealthy as before. */
+	REPORT_HARDWARE(fixture, ONE, "x=/a");
+	assert_int_equal(fixture->changes, 2);
+	REPORT_HARDWARE(fixture, ONE, NULL);
+	assert_int_equal(fixture->changes, 2);
+	REPORT_HARDWARE(fixture, ONE, "x=/a");
+	assert_string_equal(reason_of(fixture, ONE, "x"), unchecked);
+	assert_int_equal(fixture->changes, 3);
 }
 
 static void each_arrival_of_a_device_is_another_one(void **state)
@@ -187,13 +252,27 @@ static void what_pods_hold_is_reckoned_anew_each_time(void **state)
 	a = inventory_class_find(class, "a");
 	b = inventory_class_find(class, "b");
 	fixture->changes = 0;
-	assert_false(a->held || b->held);
+	/* Nobody has looked yet. */
+	assert_true(inventory_is_held(fixture->inventory, a));
+	inventory_begin_holders(fixture->inventory);
+	inventory_end_holders(fixture->inventory);
+	assert_false(inventory_is_held(fixture->inventory, a));
+	inventory_begin_holders(fixture->inventory);
 	inventory_hold(fixture->inventory, ONE, "a", LIST_NUMA_UNKNOWN);
+	assert_true(inventory_is_held(fixture->inventory, a));
+	/* It could not be read to its end: what was known goes on. */
+	inventory_begin_holders(fixture->inventory);
+	assert_true(inventory_is_held(fixture->inventory, a));
+	inventory_begin_holders(fixture->inventory);
+	inventory_end_holders(fixture->inventory);
+	assert_false(inventory_is_held(fixture->inventory, a));
+	/* What was just handed out is not written down yet. */
 	inventory_class_grant(class, "b");
 	inventory_class_grant(class, "no such device");
-	assert_true(a->held && b->held);
-	inventory_forget_holders(fixture->inventory);
-	assert_false(a->held || b->held);
+	assert_true(inventory_is_held(fixture->inventory, b));
+	inventory_begin_holders(fixture->inventory);
+	inventory_end_holders(fixture->inventory);
+	assert_true(inventory_is_held(fixture->inventory, b));
 	/* The kubelet knows that better than we do. */
 	assert_int_equal(fixture->changes, 0);
 	assert_int_equal(class->count, 2);
@@ -208,16 +287,107 @@ static void a_device_that_a_pod_holds_is_listed_before_it_is_seen(void **state)
 	inventory_hold(fixture->inventory, ONE, "x", 1);
 	expect(fixture, ONE, "x!");
 	assert_int_equal(fixture->changes, 1);
-	assert_true(inventory_class_find(class, "x")->held);
+	assert_true(
+		inventory_is_held(fixture->inventory, inventory_class_find(class, "x")));
 	/* A report without it leaves it as it is. */
 	REPORT(fixture, ONE, "a=/a");
 	expect(fixture, ONE, "x! a");
 	/* Whatever nodes it has, it is the one. */
 	REPORT(fixture, ONE, "a=/a", "x=/b");
 	expect(fixture, ONE, "x a");
-	assert_true(inventory_class_find(class, "x")->held);
+	assert_true(
+		inventory_is_held(fixture->inventory, inventory_class_find(class, "x")));
 	REPORT(fixture, TWO, "b=/b");
 	expect(fixture, TWO, "");
+}
+
+/* As report_hardware(), of units that would all have this ID if they were alone. */
+static void report_twins(const struct fixture *fixture, const char *plain_id,
+			 const char *const *units)
+{
+	KUDEV_AUTO_UNIT_LIST struct unit_list list = {0};
+
+	for (; *units; units++)
+		add_unit(fixture, &list, *units);
+	for (size_t i = 0; i < list.count; i++) {
+		list.items[i].is_hardware = true;
+		list.items[i].plain_id = mem_string(plain_id);
+	}
+	inventory_report(fixture->inventory, ONE, &list);
+}
+
+#define REPORT_TWINS(fixture, plain_id, ...) \
+	report_twins(fixture, plain_id, (const char *const[]){__VA_ARGS__, NULL})
+
+/* held: the ID of what pods hold; NULL: nothing. */
+static void reckon(const struct fixture *fixture, const char *held)
+{
+	inventory_begin_holders(fixture->inventory);
+	if (held)
+		inventory_hold(fixture->inventory, ONE, held, LIST_NUMA_UNKNOWN);
+	inventory_end_holders(fixture->inventory);
+}
+
+/* Which of the two it is, nobody knows. */
+static void of_twins_any_may_be_the_one_that_a_pod_holds(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_nodes(fixture);
+	reckon(fixture, "x");
+	REPORT_TWINS(fixture, "x", "x-1=/a", "x-2=/b");
+	expect(fixture, ONE, "x! x-1! x-2!");
+	assert_string_equal(reason_of(fixture, ONE, "x-1"), "a pod may hold it as x");
+	assert_string_equal(reason_of(fixture, ONE, "x-2"), "a pod may hold it as x");
+	/* It still does. */
+	reckon(fixture, "x");
+	REPORT_TWINS(fixture, "x", "x-1=/a", "x-2=/b");
+	expect(fixture, ONE, "x! x-1! x-2!");
+	/* The pod has ended. */
+	reckon(fixture, NULL);
+	REPORT_TWINS(fixture, "x", "x-1=/a", "x-2=/b");
+	expect(fixture, ONE, "x! x-1 x-2");
+	REPORT(fixture, TWO, "a=/a", "b=/b");
+	expect(fixture, TWO, "");
+}
+
+/* As at the start: the devices are known before what pods hold. */
+static void twins_are_withdrawn_when_it_turns_out_that_a_pod_holds_one(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t releases;
+
+	make_nodes(fixture);
+	REPORT_TWINS(fixture, "x", "x-1=/a", "x-2=/b");
+	expect(fixture, ONE, "x-1 x-2");
+	reckon(fixture, "x");
+	releases = inventory_releases(fixture->inventory);
+	REPORT_TWINS(fixture, "x", "x-1=/a", "x-2=/b");
+	expect(fixture, ONE, "x-1! x-2! x!");
+	assert_string_equal(reason_of(fixture, ONE, "x-2"), "a pod may hold it as x");
+	assert_int_equal(inventory_releases(fixture->inventory), releases + 2);
+	reckon(fixture, NULL);
+	REPORT_TWINS(fixture, "x", "x-1=/a", "x-2=/b");
+	expect(fixture, ONE, "x-1 x-2 x!");
+	assert_int_equal(inventory_class_find(inventory_class_at(fixture->inventory, ONE),
+					      "x-1")
+				 ->arrivals,
+			 2);
+}
+
+static void a_twin_of_a_device_that_is_known_is_not_in_doubt(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_nodes(fixture);
+	REPORT_HARDWARE(fixture, ONE, "x=/a");
+	reckon(fixture, "x");
+	REPORT_TWINS(fixture, "x", "x-2=/b");
+	expect(fixture, ONE, "x! x-2");
+	/* Nor is what a pod holds under its own ID, or what another plain ID stands for. */
+	reckon(fixture, "y");
+	REPORT_TWINS(fixture, "x", "x-2=/b", "x-3=/c");
+	expect(fixture, ONE, "x! x-2 y! x-3");
 }
 
 static void nodes_that_are_given_up_are_told(void **state)
@@ -317,6 +487,25 @@ static void a_device_that_was_held_unseen_gets_its_place_when_it_comes(void **st
 	assert_int_equal(class->list_size, list_device_size(1, 0));
 }
 
+static void twins_in_doubt_have_their_places(void **state)
+{
+	struct fixture *fixture = *state;
+	struct inventory_class *class = inventory_class_at(fixture->inventory, ONE);
+
+	make_places(fixture);
+	reckon(fixture, "x");
+	REPORT_TWINS(fixture, "x", "x-1=/null", "x-2=/zero");
+	expect(fixture, ONE, "x! x-1! x-2!");
+	reckon(fixture, NULL);
+	REPORT_TWINS(fixture, "x", "x-1=/null", "x-2=/zero");
+	expect(fixture, ONE, "x! x-1 x-2");
+	assert_int_equal(inventory_class_find(class, "x-1")->unit.numa_node, 1);
+	assert_int_equal(inventory_class_find(class, "x-2")->unit.numa_node, 0);
+	assert_int_equal(class->list_size, list_device_size(1, LIST_NUMA_UNKNOWN) +
+						   list_device_size(3, 1) +
+						   list_device_size(3, 0));
+}
+
 static void classes_of_generic_device_plugin_say_nothing_of_places(void **state)
 {
 	struct fixture *fixture = *state;
@@ -340,13 +529,19 @@ int main(void)
 		TEST(hardware_does_not_take_a_node_that_another_class_has),
 		TEST(a_failure_makes_a_device_unhealthy_that_is_there),
 		TEST(a_device_that_fails_keeps_its_nodes_until_it_goes),
+		TEST(a_device_that_went_and_came_unseen_has_arrived),
+		TEST(what_comes_is_unhealthy_until_it_was_checked),
 		TEST(each_arrival_of_a_device_is_another_one),
 		TEST(what_pods_hold_is_reckoned_anew_each_time),
 		TEST(a_device_that_a_pod_holds_is_listed_before_it_is_seen),
+		TEST(of_twins_any_may_be_the_one_that_a_pod_holds),
+		TEST(twins_are_withdrawn_when_it_turns_out_that_a_pod_holds_one),
+		TEST(a_twin_of_a_device_that_is_known_is_not_in_doubt),
 		TEST(nodes_that_are_given_up_are_told),
 		TEST(hardware_that_moves_may_be_at_another_numa_node),
 		TEST(a_device_that_stays_is_not_located_again),
 		TEST(a_device_that_was_held_unseen_gets_its_place_when_it_comes),
+		TEST(twins_in_doubt_have_their_places),
 		TEST(classes_of_generic_device_plugin_say_nothing_of_places),
 	};
 

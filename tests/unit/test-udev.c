@@ -2,8 +2,18 @@
 #include <ctype.h>
 
 #include "device/identity.h"
+#include "device/topology.h"
 #include "source/settling.h"
 #include "test-bed.h"
+
+/* The clock of the module under test (the linker's --wrap). */
+int64_t __wrap_clock_ms(void);
+static int64_t now_ms;
+
+int64_t __wrap_clock_ms(void)
+{
+	return now_ms;
+}
 
 struct fixture {
 	struct bed *bed;
@@ -15,6 +25,7 @@ static int set_up(void **state)
 {
 	struct fixture *fixture = mem_zero(sizeof(*fixture));
 
+	now_ms = 1000000;
 	fixture->bed = bed_new();
 	*state = fixture;
 	return 0;
@@ -177,14 +188,17 @@ static void the_nodes_of_one_device_are_one_unit_where_the_class_says_so(void **
 		{"match: [{usb: {vendor: 046d}}]",
 		 "pci-0000-00-14-0-usb2-3 /dev/snd/controlC1 /dev/snd/pcmC1D0c "
 		 "/dev/video0 /dev/video1\n"},
-		{SERIAL_PORTS, "2341-8037-85436 /dev/ttyACM0 /dev/ttyACM1\n"
-			       "0403-6001-a50285bi /dev/ttyUSB0\n"},
+		{SERIAL_PORTS, "pci-0000-00-14-0-usb2-1-1 /dev/ttyUSB0\n"
+			       "pci-0000-00-14-0-usb2-2 /dev/ttyACM0 /dev/ttyACM1\n"},
+		{SERIAL_PORTS ", identity: serial",
+		 "0403-6001-a50285bi /dev/ttyUSB0\n"
+		 "2341-8037-85436 /dev/ttyACM0 /dev/ttyACM1\n"},
 		{SOUND ", identity: path",
 		 "0000-00-1b-0 /dev/snd/controlC0 /dev/snd/pcmC0D0p\n"
 		 "1-3 /dev/snd/controlC1 /dev/snd/pcmC1D0c\n"},
 		{"match: [{subsystem: [misc, sound], not: [{usb: {vendor: '*'}}]}]",
-		 "kvm /dev/kvm\npci-0000-00-1b-0 /dev/snd/controlC0 /dev/snd/pcmC0D0p\n"},
-		{"share: 2, match: [{usb: {vendor: '2341'}}]",
+		 "pci-0000-00-1b-0 /dev/snd/controlC0 /dev/snd/pcmC0D0p\nkvm /dev/kvm\n"},
+		{"share: 2, identity: serial, match: [{usb: {vendor: '2341'}}]",
 		 "2341-8037-85436-0 /dev/ttyACM0 /dev/ttyACM1\n"
 		 "2341-8037-85436-1 /dev/ttyACM0 /dev/ttyACM1\n"},
 	};
@@ -199,6 +213,70 @@ static void the_nodes_of_one_device_are_one_unit_where_the_class_says_so(void **
 		start(fixture, class);
 		expect(fixture, tests[i].expected);
 	}
+}
+
+/* The nodes of a device come one by one, in the order of the lines. */
+static void check_arrival(struct fixture *fixture, const char *settings,
+			  const char *const *lines, const char *id)
+{
+	KUDEV_AUTO_FREE char *class =
+		mem_printf("together: parent, %s, match: [{usb: {vendor: '*'}, kernel: "
+			   "['controlC*', 'pcmC*', 'video*', 'ttyACM*']}]",
+			   settings);
+	size_t nodes = 0;
+
+	start(fixture, class);
+	for (size_t i = 0; lines[i]; i++) {
+		const char *const line[] = {lines[i], NULL};
+		KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
+
+		nodes += plug(fixture, line);
+		assert_int_equal(source_scan(fixture->source, &scan, NULL), 0);
+		assert_int_equal(scan.units.count, nodes > 0);
+		if (nodes == 0)
+			continue;
+		assert_string_equal(scan.units.items[0].id, id);
+		assert_int_equal(scan.units.items[0].node_count, nodes);
+		/* The inventory takes more nodes for the same device on this alone. */
+		assert_true(scan.units.items[0].is_hardware);
+	}
+	assert_true(nodes > 1);
+	bed_remove(fixture->bed, lines);
+}
+
+/* One whose nodes are of several kinds, of which some would have the serial number. */
+#define BOARD_WITH_SOUND                                                           \
+	BED_BOARD, BED_USB "/1-2/1-2:1.4 usb/usb_interface bInterfaceNumber=04",   \
+		BED_USB "/1-2/1-2:1.4/sound/card2 sound id=B",                     \
+		BED_USB "/1-2/1-2:1.4/sound/card2/controlC2 sound "                \
+			"node=snd/controlC2 dev=116:7",                            \
+		BED_USB "/1-2/1-2:1.6 usb/usb_interface bInterfaceNumber=06",      \
+		BED_USB "/1-2/1-2:1.6/video4linux/video7 video4linux node=video7 " \
+			"dev=81:7 index=0"
+
+static void the_id_of_a_unit_stays_while_its_nodes_arrive(void **state)
+{
+	static const char *const camera[] = {BED_CAMERA, NULL};
+	static const char *const board[] = {BOARD_WITH_SOUND, NULL};
+	static const struct {
+		const char *const *lines;
+		const char *settings;
+		const char *id;
+	} tests[] = {
+		{camera, "identity: auto", "pci-0000-00-14-0-usb2-3"},
+		{camera, "identity: port", "pci-0000-00-14-0-usb2-3"},
+		{camera, "identity: serial", "pci-0000-00-14-0-usb2-3"},
+		{camera, "identity: path", "1-3"},
+		{board, "identity: auto", "pci-0000-00-14-0-usb2-2"},
+		{board, "identity: port", "pci-0000-00-14-0-usb2-2"},
+		{board, "identity: serial", "2341-8037-85436"},
+		{board, "identity: path", "1-2"},
+	};
+	struct fixture *fixture = *state;
+
+	BED_ADD(fixture, BED_CONTROLLER);
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(tests); i++)
+		check_arrival(fixture, tests[i].settings, tests[i].lines, tests[i].id);
 }
 
 static struct strings ids_of(struct fixture *fixture)
@@ -487,7 +565,7 @@ static void a_new_device_waits_until_udev_has_finished_with_it(void **state)
 	assert_true(PLUG(fixture, BED_ADAPTER_A("ttyUSB0", "0")));
 	assert_int_equal(source_scan(fixture->source, &scan, NULL), 0);
 	assert_int_equal(scan.units.count, 0);
-	assert_int_equal(scan.notes.count, 1);
+	assert_int_equal(scan.notes.count, 0);
 	assert_true(scan.again_ms > 0 && scan.again_ms <= SETTLING_MAX_MS);
 	assert_true(strings_contain(&scan.directories, SETTLING_DATABASE));
 	/* The rename in the database makes discovery scan; there need be no event. */
@@ -498,6 +576,215 @@ static void a_new_device_waits_until_udev_has_finished_with_it(void **state)
 	run_udev_entry("c188:1", "E:ID_USB_SERIAL=Y\nV:1\n");
 	expect(fixture, ID_A " /dev/ttyUSB0\n");
 	assert_false(UNPLUG(fixture, BED_ADAPTER_B("ttyUSB1", "1")));
+}
+
+/* Scans, and returns after how many milliseconds it is to be done once more. */
+static int64_t again_ms_of(struct fixture *fixture)
+{
+	KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
+
+	assert_int_equal(source_scan(fixture->source, &scan, NULL), 0);
+	return scan.again_ms;
+}
+
+/* How many notes a scan has, all of which have to be that udev was waited for in vain. */
+static size_t count_given_up(struct fixture *fixture)
+{
+	KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
+
+	assert_int_equal(source_scan(fixture->source, &scan, NULL), 0);
+	for (size_t i = 0; i < scan.notes.count; i++)
+		assert_string_equal(scan.notes.items[i].reason, SETTLING_GIVEN_UP);
+	return scan.notes.count;
+}
+
+static void a_device_that_was_given_up_stays_through_a_new_enumeration(void **state)
+{
+	struct fixture *fixture = *state;
+
+	run_udev();
+	BED_ADD(fixture, BED_CONTROLLER);
+	start(fixture, SERIAL_PORTS);
+	expect(fixture, "");
+	assert_true(PLUG(fixture, BED_ADAPTER_A("ttyUSB0", "0")));
+	assert_int_equal(again_ms_of(fixture), SETTLING_MAX_MS);
+	/* That it is enumerated anew gives udev no more time. */
+	now_ms += SETTLING_MAX_MS - 1;
+	source_distrust(fixture->source);
+	assert_int_equal(again_ms_of(fixture), 1);
+	expect(fixture, "");
+	now_ms++;
+	assert_int_equal(count_given_up(fixture), 1);
+	expect(fixture, ID_A " /dev/ttyUSB0\n");
+	for (unsigned i = 0; i < 3; i++) {
+		source_distrust(fixture->source);
+		assert_int_equal(again_ms_of(fixture), -1);
+		expect(fixture, ID_A " /dev/ttyUSB0\n");
+		now_ms += SETTLING_MAX_MS;
+	}
+	/* What is met by an enumeration waits, unless udev has finished with it. */
+	BED_ADD(fixture, BED_ADAPTER_B("ttyUSB1", "1"));
+	source_distrust(fixture->source);
+	assert_int_equal(again_ms_of(fixture), SETTLING_MAX_MS);
+	expect(fixture, ID_A " /dev/ttyUSB0\n");
+	run_udev_entry("c188:1", "V:1\n");
+	expect(fixture, ID_A " /dev/ttyUSB0\n" ID_B " /dev/ttyUSB1\n");
+	/* One that has gone and comes again waits as the first time. */
+	assert_true(UNPLUG(fixture, BED_ADAPTER_A("ttyUSB0", "0")));
+	expect(fixture, ID_B " /dev/ttyUSB1\n");
+	assert_true(PLUG(fixture, BED_ADAPTER_A("ttyUSB0", "0")));
+	expect(fixture, ID_B " /dev/ttyUSB1\n");
+	assert_int_equal(again_ms_of(fixture), SETTLING_MAX_MS);
+}
+
+#define CAMERA_ID "pci-0000-00-14-0-usb2-3"
+#define ADAPTER_UNIT "pci-0000-00-14-0-usb2-1-1 /dev/ttyUSB0\n"
+
+static void a_unit_waits_while_any_of_its_nodes_waits(void **state)
+{
+	static const char *const more[] = {
+		BED_USB
+		"/1-3/1-3:1.0/video4linux/video2 video4linux node=video2 dev=81:2 "
+		"index=2",
+		NULL};
+	static const char *const entries[] = {"c81:0", "c116:6", "c81:1"};
+	struct fixture *fixture = *state;
+
+	run_udev();
+	BED_ADD(fixture, BED_CONTROLLER);
+	start(fixture, "together: parent, match: [{usb: {vendor: 046d}}, {kernel: "
+		       "'ttyUSB*'}]");
+	expect(fixture, "");
+	assert_true(PLUG(fixture, BED_CAMERA, BED_ADAPTER_A("ttyUSB0", "0")));
+	expect(fixture, "");
+	/* Nobody waits for the nodes of another device. */
+	run_udev_entry("c188:0", "V:1\n");
+	expect(fixture, ADAPTER_UNIT);
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(entries); i++) {
+		run_udev_entry(entries[i], "V:1\n");
+		expect(fixture, ADAPTER_UNIT);
+		assert_int_equal(again_ms_of(fixture), SETTLING_MAX_MS);
+	}
+	run_udev_entry("c116:5", "V:1\n");
+	expect(fixture, ADAPTER_UNIT CAMERA_ID
+	       " /dev/snd/controlC1 /dev/snd/pcmC1D0c /dev/video0 /dev/video1\n");
+	assert_int_equal(again_ms_of(fixture), -1);
+	/* One that comes later, with which udev never finishes. */
+	assert_true(plug(fixture, more));
+	expect(fixture, ADAPTER_UNIT);
+	now_ms += SETTLING_MAX_MS;
+	assert_int_equal(count_given_up(fixture), 1);
+	expect(fixture, ADAPTER_UNIT CAMERA_ID
+	       " /dev/snd/controlC1 /dev/snd/pcmC1D0c /dev/video0 /dev/video1 "
+	       "/dev/video2\n");
+}
+
+/* So long is a driver's moment; udev.c. */
+#define RETRY_MS 300
+
+#define VIDEO BED_USB "/1-6/1-6:1.0/video4linux/video4"
+#define BARE_CAMERA                                                              \
+	BED_USB "/1-6 usb/usb_device idVendor=046d idProduct=0825 version=2.00 " \
+		"devpath=6",                                                     \
+		BED_USB "/1-6/1-6:1.0 usb/usb_interface bInterfaceNumber=00",    \
+		VIDEO " video4linux node=video4 dev=81:4"
+#define FIRST_VIDEO \
+	"identity: path, match: [{subsystem: video4linux, attributes: {index: '0'}}]"
+
+static void attributes_that_appear_a_moment_after_the_device_are_seen(void **state)
+{
+	static const char *const camera[] = {BARE_CAMERA, NULL};
+	struct fixture *fixture = *state;
+
+	BED_ADD(fixture, BED_CONTROLLER);
+	start(fixture, FIRST_VIDEO);
+	expect(fixture, "");
+	assert_true(PLUG(fixture, BARE_CAMERA));
+	expect(fixture, "");
+	assert_int_equal(again_ms_of(fixture), RETRY_MS);
+	/* Nobody says so. */
+	tree_file(&fixture->bed->tree, "/sys" VIDEO "/index", "0\n");
+	now_ms += RETRY_MS - 1;
+	expect(fixture, "");
+	assert_int_equal(again_ms_of(fixture), 1);
+	now_ms++;
+	expect(fixture, "video4 /dev/video4\n");
+	assert_int_equal(again_ms_of(fixture), -1);
+	assert_int_equal(count_given_up(fixture), 0);
+	/* Unless there is an event. */
+	assert_true(UNPLUG(fixture, BARE_CAMERA));
+	assert_true(PLUG(fixture, BARE_CAMERA));
+	expect(fixture, "");
+	tree_file(&fixture->bed->tree, "/sys" VIDEO "/index", "0\n");
+	assert_true(tell(fixture, camera[2], "change"));
+	expect(fixture, "video4 /dev/video4\n");
+	assert_int_equal(again_ms_of(fixture), -1);
+}
+
+static void what_still_has_no_such_attributes_after_a_moment_is_forgotten(void **state)
+{
+	static const char *const camera[] = {BARE_CAMERA, NULL};
+	struct fixture *fixture = *state;
+
+	BED_ADD(fixture, BED_CONTROLLER);
+	start(fixture, FIRST_VIDEO);
+	expect(fixture, "");
+	assert_true(PLUG(fixture, BARE_CAMERA));
+	now_ms += RETRY_MS;
+	expect(fixture, "");
+	assert_int_equal(again_ms_of(fixture), -1);
+	assert_false(UNPLUG(fixture, BARE_CAMERA));
+	/* It has gone before the moment is over. */
+	assert_true(PLUG(fixture, BARE_CAMERA));
+	assert_true(UNPLUG(fixture, BARE_CAMERA));
+	assert_int_equal(again_ms_of(fixture), -1);
+	/* What can't be in the class is not waited for, nor what does not come. */
+	assert_false(PLUG(fixture, BED_ADAPTER_A("ttyUSB0", "0")));
+	BED_ADD(fixture, BARE_CAMERA);
+	assert_false(tell(fixture, camera[2], "change"));
+	assert_int_equal(again_ms_of(fixture), -1);
+}
+
+static void udev_tells_when_attributes_are_there(void **state)
+{
+	static const char *const camera[] = {BARE_CAMERA, NULL};
+	struct fixture *fixture = *state;
+
+	run_udev();
+	BED_ADD(fixture, BED_CONTROLLER);
+	start(fixture, FIRST_VIDEO);
+	expect(fixture, "");
+	BED_ADD(fixture, BARE_CAMERA);
+	run_udev_entry("c81:4", "V:1\n");
+	assert_false(tell(fixture, camera[2], "add"));
+	assert_int_equal(again_ms_of(fixture), -1);
+	tree_file(&fixture->bed->tree, "/sys" VIDEO "/index", "0\n");
+	assert_true(tell(fixture, camera[2], "change"));
+	expect(fixture, "video4 /dev/video4\n");
+}
+
+/* It is of the device that had the number before, and will be removed in a moment. */
+static void an_entry_that_is_older_than_the_node_does_not_count(void **state)
+{
+	struct fixture *fixture = *state;
+	struct statx status;
+
+	run_udev();
+	BED_ADD(fixture, BED_CONTROLLER);
+	start(fixture, SERIAL_PORTS);
+	expect(fixture, "");
+	run_udev_entry("c188:0", "V:1\n");
+	/* More than the clock of the file system takes for one moment. */
+	usleep(20000);
+	assert_true(PLUG(fixture, BED_ADAPTER_A("ttyUSB0", "0")));
+	if (statx(AT_FDCWD, "/dev/ttyUSB0", 0, STATX_BTIME, &status) < 0 ||
+	    !(status.stx_mask & STATX_BTIME))
+		skip();
+	expect(fixture, "");
+	assert_int_equal(again_ms_of(fixture), SETTLING_MAX_MS);
+	run_udev_entry("c188:0", "V:1\n");
+	expect(fixture, ID_A " /dev/ttyUSB0\n");
+	assert_int_equal(count_given_up(fixture), 0);
 }
 
 static void a_device_that_goes_while_it_is_waited_for_is_forgotten(void **state)
@@ -516,22 +803,43 @@ static void a_device_that_goes_while_it_is_waited_for_is_forgotten(void **state)
 	assert_int_equal(scan.again_ms, -1);
 }
 
-static void the_numa_node_is_that_of_the_bus(void **state)
+/* By the physical device, as people count. */
+static void the_place_of_a_unit_is_that_of_the_bus(void **state)
 {
+	static const struct {
+		const char *node;
+		const char *link;
+		const char *target;
+		int numa_node;
+	} units[] = {
+		{"/dev/snd/controlC0", "/sys/dev/char/116:0",
+		 "/sys" BED_PCI "0000:00:1b.0/sound/card0/controlC0", 1},
+		{"/dev/ttyUSB0", "/sys/dev/char/188:0",
+		 "/sys" BED_HUB "/1-1.1/1-1.1:1.0/ttyUSB0/tty/ttyUSB0",
+		 LIST_NUMA_UNKNOWN},
+		{"/dev/sda", "/sys/dev/char/8:0", "/sys" BED_SCSI "/block/sda", 0},
+		{"/dev/kvm", "/sys/dev/char/10:232", "/sys/devices/virtual/misc/kvm",
+		 LIST_NUMA_UNKNOWN},
+	};
 	struct fixture *fixture = *state;
 	KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
 
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(units); i++)
+		bed_link(fixture->bed, units[i].link, units[i].target);
 	BED_ADD(fixture, BED_CONTROLLER, BED_ADAPTER_A("ttyUSB0", "0"), BED_SOUND,
 		BED_DISK, BED_VIRTUAL);
 	start(fixture, "together: parent, match: [{kernel: [sda, 'control*', 'ttyUSB*', "
 		       "kvm]}]");
 	assert_int_equal(source_scan(fixture->source, &scan, NULL), 0);
-	assert_int_equal(scan.units.count, 4);
-	assert_string_equal(scan.units.items[0].nodes[0].host_path, "/dev/sda");
-	assert_int_equal(scan.units.items[0].numa_node, 0);
-	assert_int_equal(scan.units.items[1].numa_node, LIST_NUMA_UNKNOWN); /* kvm */
-	assert_int_equal(scan.units.items[2].numa_node, 1);
-	assert_int_equal(scan.units.items[3].numa_node, LIST_NUMA_UNKNOWN);
+	assert_int_equal(scan.units.count, KUDEV_ARRAY_SIZE(units));
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(units); i++) {
+		const struct unit *unit = &scan.units.items[i];
+
+		assert_string_equal(unit->nodes[0].host_path, units[i].node);
+		/* Left to the inventory, which asks but once. */
+		assert_int_equal(unit->numa_node, LIST_NUMA_UNKNOWN);
+		assert_int_equal(topology_of_unit(unit), units[i].numa_node);
+	}
 }
 
 static void an_id_that_stands_for_hardware_may_get_other_nodes(void **state)
@@ -573,6 +881,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(what_a_serial_port_is_called_depends_on_the_identity),
 		TEST(the_nodes_of_one_device_are_one_unit_where_the_class_says_so),
+		TEST(the_id_of_a_unit_stays_while_its_nodes_arrive),
 		TEST(all_ids_are_dns_labels_and_no_two_are_the_same),
 		TEST(ids_do_not_depend_on_the_order_in_which_things_are_found),
 		TEST(events_make_the_units_follow),
@@ -585,7 +894,13 @@ int main(int argc, char **argv)
 		TEST(what_has_gone_before_its_event_is_read_is_no_member),
 		TEST(a_new_device_waits_until_udev_has_finished_with_it),
 		TEST(a_device_that_goes_while_it_is_waited_for_is_forgotten),
-		TEST(the_numa_node_is_that_of_the_bus),
+		TEST(a_device_that_was_given_up_stays_through_a_new_enumeration),
+		TEST(an_entry_that_is_older_than_the_node_does_not_count),
+		TEST(a_unit_waits_while_any_of_its_nodes_waits),
+		TEST(attributes_that_appear_a_moment_after_the_device_are_seen),
+		TEST(what_still_has_no_such_attributes_after_a_moment_is_forgotten),
+		TEST(udev_tells_when_attributes_are_there),
+		TEST(the_place_of_a_unit_is_that_of_the_bus),
 		TEST(an_id_that_stands_for_hardware_may_get_other_nodes),
 		TEST(what_has_no_node_here_is_told),
 	};
