@@ -381,11 +381,16 @@ static void collect_bundles(struct udev_source *source, struct bundles *bundles)
 
 	bundles->sorted = mem_zero(total * sizeof(*bundles->sorted));
 	bundles->items = mem_zero(total * sizeof(*bundles->items));
+	/* One that is only tried once more may be none of the class. */
 	for (const struct member *member = source->members; member;
-	     member = member->hh.next)
-		bundles->sorted[count++] = member;
-	qsort(bundles->sorted, count, sizeof(*bundles->sorted),
-	      together ? compare_devices : compare_members);
+	     member = member->hh.next) {
+		if (!member->retry_at_ms)
+			bundles->sorted[count++] = member;
+	}
+	total = count;
+	if (total > 0)
+		qsort(bundles->sorted, total, sizeof(*bundles->sorted),
+		      together ? compare_devices : compare_members);
 	for (size_t i = 0; i < total; i += count) {
 		struct bundle *bundle = &bundles->items[bundles->count];
 
