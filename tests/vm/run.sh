@@ -214,7 +214,7 @@ done < <(for name in "${cases[@]}"; do
 done | sort -k1,1rn -k3 | cut -d ' ' -f 2-)
 start=$SECONDS
 # shellcheck disable=SC2046  # numbers
-trap 'kill $(jobs -p) 2>/dev/null' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 while read -r machines; do
 	read -ra members <<<"${groups[$machines]}"
 	start_job "${machines%% [0-9]*}" "${members[@]}"
