@@ -10,7 +10,7 @@
 #
 #   KUDEV_VM_JOBS=2      so many machines at the same time; default: one for each processor
 #   KUDEV_VM_CPUS=2      processors of a machine, and real time; default: see qemu()
-#   KUDEV_VM_SECONDS=300 when a machine is given up
+#   KUDEV_VM_SECONDS=600 when a machine is given up
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -81,7 +81,7 @@ qemu()
 	fi
 	# PVH starts the unpacked kernel. No self-tests, and no rep movsb, which is emulated
 	# byte by byte.
-	exec timeout -k 5 "${KUDEV_VM_SECONDS:-300}" qemu-system-x86_64 -machine q35 -accel tcg \
+	exec timeout -k 5 "${KUDEV_VM_SECONDS:-600}" qemu-system-x86_64 -machine q35 -accel tcg \
 		-cpu max,-erms,-fsrm "${clock[@]}" -m 512 -nodefaults -no-user-config \
 		-display none -no-reboot "${options[@]}" \
 		-kernel "$tree/vmlinux" -initrd "$directory/initrd.cpio" \

@@ -37,11 +37,9 @@ node_at()
 	done
 }
 
-# swap_with NAME SERIAL SERIAL
+# swap_with NAME SERIAL SERIAL: sets serial_a, serial_b, port_a and port_b to the IDs before.
 swap_with()
 {
-	local serial_a serial_b port_a port_b
-
 	serve <"$state/feature.yaml"
 	gadget_serial a 0 1209 0001 "$2"
 	gadget_serial b 1 1209 0001 "$3"

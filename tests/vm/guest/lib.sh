@@ -65,27 +65,35 @@ explain()
 	done
 }
 
+# Sets now_ms; a command substitution would be a process of its own.
+read_clock()
+{
+	read -r now_ms _ </proc/uptime
+	now_ms=${now_ms%.*}${now_ms#*.}0
+}
+
 now_ms()
 {
-	local now
+	local now_ms
 
-	read -r now _ </proc/uptime
-	now=${now%.*}${now#*.}
-	echo "${now}0"
+	read_clock
+	echo "$now_ms"
 }
 
 # wait_for COMMAND...: until it succeeds; fails if that takes more than $patience seconds.
 # Waiting costs the host nothing, looking does.
 wait_for()
 {
-	local end pause=0.03
+	local now_ms start_ms pause=0.05
 
 	"$@" && return
-	end=$(($(now_ms) + patience * 1000))
-	while [ "$(now_ms)" -lt "$end" ]; do
+	read_clock
+	start_ms=$now_ms
+	while [ "$now_ms" -lt $((start_ms + patience * 1000)) ]; do
+		[ "$now_ms" -lt $((start_ms + 500)) ] || pause=0.3
 		sleep "$pause"
 		"$@" && return
-		[ "$(now_ms)" -lt $((end - patience * 1000 + 500)) ] || pause=0.3
+		read_clock
 	done
 	return 1
 }
@@ -172,16 +180,12 @@ run_case()
 	note "$1 took $(($(now_ms) - start)) ms"
 }
 
-# All that serve has started.
+# What serve has started. The kubelet stays, for it takes its time to start.
 stop_serving()
 {
-	local name
-
 	stop_kudev
-	for name in kubelet uevents; do
-		stop_program "$name"
-	done
-	rm -rf "$state"/kudev* "$state"/lists "$state"/events "${plugins:?}"/*
+	rm -rf "$state"/kudev*
+	find "$plugins" -mindepth 1 ! -name kubelet.sock -delete
 }
 
 # As a case has found the machine.
@@ -226,7 +230,7 @@ program_pid()
 
 is_running()
 {
-	kill -0 "$(program_pid "$1")" 2>/dev/null
+	[ -e "$state/$1.pid" ] && kill -0 "$(program_pid "$1")" 2>/dev/null
 }
 
 has_ended()
@@ -253,6 +257,8 @@ stop_program()
 # The kubelet: its directory, and a line in $state/lists for each list that comes.
 start_kubelet()
 {
+	: >"$state/lists"
+	! is_running kubelet || return 0
 	mkdir -p "$plugins"
 	rm -f "$state/commands"
 	mkfifo "$state/commands"
@@ -263,6 +269,8 @@ start_kubelet()
 # Every event of the kernel and of udevd, with times, into $state/events.
 start_uevents()
 {
+	: >"$state/events"
+	! is_running uevents || return 0
 	start_program uevents vm-uevents >>"$state/events"
 	wait_for test -s "$state/events"
 }
