@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=dash source=tests/vm/guest/lib.sh
-# What containers see of devices: in each set-up a class of paths works the same.
+# What containers see of devices: in each set-up kudev works the same.
 . /guest/lib.sh
 
 # try_in NAME MODE...
@@ -12,13 +12,20 @@ try_in()
 	shift
 	serve_below in_pod "$@" <<'YAML'
 classes:
-  - name: modem
+  - name: path
     paths: ["/dev/ttyACM*"]
+  - name: match
+    match: [{subsystem: tty, usb: {vendor: "1209"}}]
 YAML
 	gadget_acm a 0 1546 01a8 S0001
-	expect "$name: a modem comes" has_healthy modem 1 1
+	gadget_serial b 1 1209 0001 F0001
+	expect "$name: a modem comes, by its path" has_healthy path 1 1
+	expect "$name: an adapter comes, by its properties" has_healthy match 1 1
+	note "$(last_list match)"
 	unplug a
-	expect "$name: and goes" has_healthy modem 0 1
+	unplug b
+	expect "$name: one goes" has_healthy path 0 1
+	expect "$name: and the other" has_healthy match 0 1
 	clean_up
 }
 

@@ -7,12 +7,13 @@
 serve <<'YAML'
 classes:
   - name: modem
-    paths: ["/dev/ttyACM*"]
+    match: [{subsystem: tty, driver: cdc_acm}]
 YAML
 gadget_acm a 0 1546 01a8 S0001
 gadget_acm b 1 1546 01a8 S0002
 expect "two modems are there" has_healthy modem 2 2
 settle
+first=$(device_ids modem | grep s0001)
 stop_program uevents
 kill -STOP "$(program_pid kudev)"
 flood_events 20000
@@ -27,4 +28,5 @@ plug a 0
 wait_for test -e /dev/ttyACM0
 settle
 kill -CONT "$(program_pid kudev)"
-expect "so is one whose place another took" has_healthy modem 1 2
+expect "one that came back in it is Healthy" is_healthy modem "$first"
+expect "and the other is not" has_healthy modem 1 2

@@ -185,7 +185,7 @@ stop_serving()
 {
 	stop_kudev
 	rm -rf "$state"/kudev*
-	find "$plugins" -mindepth 1 ! -name kubelet.sock -delete
+	find "$plugins" -mindepth 1 ! -name kubelet.sock -exec rm -rf {} +
 }
 
 # As a case has found the machine.
