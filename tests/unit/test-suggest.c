@@ -211,8 +211,7 @@ static void nothing_from_hardware_reaches_the_terminal_as_it_is(void **state)
 		"A\\x7f",
 		"B\\xff\\xc3",
 		"C\\x1b]0;x\\x07",
-		"D\\xc2\\x9b"
-		"2J",
+		"D\\xc2\\x9b2J",
 		"E\xc3\x84",
 	};
 	struct fixture *fixture = *state;
