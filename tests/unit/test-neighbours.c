@@ -14,6 +14,9 @@
 #define KUDEV_ANEW "kudev-aa873a57-0a1b2d-00000001.sock"
 #define KUDEV_OTHER "kudev-ab873bea-0a1b2d-00000000.sock"
 
+/* Nothing more is done with it. */
+#define KEPT_OPEN KUDEV_AUTO_CLOSE __attribute__((unused))
+
 struct fixture {
 	struct tree *tree;
 	struct neighbours *neighbours;
@@ -108,7 +111,7 @@ static void expect(struct fixture *fixture, bool by_connecting, const char *ende
 static void who_takes_its_socket_away_has_ended_and_is_told_once(void **state)
 {
 	struct fixture *fixture = *state;
-	KUDEV_AUTO_CLOSE int kudev = serve(fixture, KUDEV);
+	KEPT_OPEN int kudev = serve(fixture, KUDEV);
 	KUDEV_AUTO_CLOSE int other = -1;
 
 	meet(fixture);
@@ -125,8 +128,8 @@ static void who_takes_its_socket_away_has_ended_and_is_told_once(void **state)
 static void who_was_killed_is_found_by_connecting(void **state)
 {
 	struct fixture *fixture = *state;
-	KUDEV_AUTO_CLOSE int kudev = serve(fixture, KUDEV);
-	KUDEV_AUTO_CLOSE int other = serve(fixture, "other.sock");
+	KEPT_OPEN int kudev = serve(fixture, KUDEV);
+	KEPT_OPEN int other = serve(fixture, "other.sock");
 
 	meet(fixture);
 	kudev = fd_close(kudev);
@@ -143,7 +146,7 @@ static void who_was_killed_is_found_by_connecting(void **state)
 static void a_kudev_that_takes_a_new_name_has_not_ended(void **state)
 {
 	struct fixture *fixture = *state;
-	KUDEV_AUTO_CLOSE int old = serve(fixture, KUDEV);
+	KEPT_OPEN int old = serve(fixture, KUDEV);
 	KUDEV_AUTO_CLOSE int new = -1;
 
 	meet(fixture);
@@ -158,7 +161,7 @@ static void a_kudev_that_takes_a_new_name_has_not_ended(void **state)
 static void a_plugin_that_takes_its_name_again_has_not_ended(void **state)
 {
 	struct fixture *fixture = *state;
-	KUDEV_AUTO_CLOSE int old = serve(fixture, "other.sock");
+	KEPT_OPEN int old = serve(fixture, "other.sock");
 	KUDEV_AUTO_CLOSE int new = -1;
 
 	meet(fixture);
@@ -173,8 +176,8 @@ static void a_plugin_that_takes_its_name_again_has_not_ended(void **state)
 static void the_other_resources_of_a_kudev_do_not_count(void **state)
 {
 	struct fixture *fixture = *state;
-	KUDEV_AUTO_CLOSE int one = serve(fixture, KUDEV);
-	KUDEV_AUTO_CLOSE int other = serve(fixture, KUDEV_OTHER);
+	KEPT_OPEN int one = serve(fixture, KUDEV);
+	KEPT_OPEN int other = serve(fixture, KUDEV_OTHER);
 
 	meet(fixture);
 	withdraw(fixture, KUDEV);
@@ -196,8 +199,8 @@ static void who_was_dead_from_the_start_has_not_ended(void **state)
 static void who_went_when_the_kubelet_came_has_not_ended(void **state)
 {
 	struct fixture *fixture = *state;
-	KUDEV_AUTO_CLOSE int kudev = serve(fixture, KUDEV);
-	KUDEV_AUTO_CLOSE int other = serve(fixture, "other.sock");
+	KEPT_OPEN int kudev = serve(fixture, KUDEV);
+	KEPT_OPEN int other = serve(fixture, "other.sock");
 
 	meet(fixture);
 	withdraw(fixture, KUDEV);
@@ -209,7 +212,7 @@ static void who_went_when_the_kubelet_came_has_not_ended(void **state)
 
 static void what_is_no_plugins_socket_is_no_neighbour(void **state)
 {
-	static const char *const names[] = {OURS, "kubelet.sock", "." KUDEV};
+	static const char *const names[] = {OURS, "kubelet.sock", ("." KUDEV)};
 	struct fixture *fixture = *state;
 
 	meet(fixture);
@@ -229,7 +232,7 @@ static void what_is_no_plugins_socket_is_no_neighbour(void **state)
 static void the_age_of_a_socket_is_known(void **state)
 {
 	struct fixture *fixture = *state;
-	KUDEV_AUTO_CLOSE int kudev = serve(fixture, KUDEV);
+	KEPT_OPEN int kudev = serve(fixture, KUDEV);
 	KUDEV_AUTO_FREE char *path = tree_path(fixture->tree, "/" KUDEV);
 	struct timespec times[2];
 
@@ -246,7 +249,7 @@ static void the_age_of_a_socket_is_known(void **state)
 static void nobody_has_ended_because_we_are_out_of_descriptors(void **state)
 {
 	struct fixture *fixture = *state;
-	KUDEV_AUTO_CLOSE int kudev = serve(fixture, KUDEV);
+	KEPT_OPEN int kudev = serve(fixture, KUDEV);
 	struct rlimit limit;
 	struct rlimit none;
 	int64_t again_ms;
