@@ -208,11 +208,7 @@ static void nothing_from_hardware_reaches_the_terminal_as_it_is(void **state)
 	static const enum output_format outputs[] = {OUTPUT_TABLE, OUTPUT_JSON,
 						     OUTPUT_YAML};
 	static const char *const expected[] = {
-		"A\\x7f",
-		"B\\xff\\xc3",
-		"C\\x1b]0;x\\x07",
-		"D\\xc2\\x9b2J",
-		"E\xc3\x84",
+		"A\\x7f", "B\\xff\\xc3", "C\\x1b]0;x\\x07", "D\\xc2\\x9b2J", "E\xc3\x84",
 	};
 	struct fixture *fixture = *state;
 
