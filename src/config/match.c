@@ -29,6 +29,15 @@ static int add_glob(const struct field *field, const char *text, void *target,
 	return r;
 }
 
+static int add_kernel_name(const struct field *field, const char *text, void *target,
+			   struct error *err)
+{
+	if (strncmp(text, "/dev/", 5) == 0)
+		return error_set(err, EINVAL,
+				 "is the kernel's name for the device, without /dev/");
+	return add_glob(field, text, target, err);
+}
+
 /*
  * Hexadecimal as lsusb prints it, with or without 0x, or a glob of that; kept in lower
  * case and, if it is no glob, in four digits, as sysfs has it.
@@ -67,6 +76,13 @@ static const struct field_type type_globs = {
 	.wants = "a glob or a list of them",
 	.schema = "string",
 	.parse = add_glob,
+	.read = field_read_texts,
+};
+
+static const struct field_type type_kernel_names = {
+	.wants = "a glob or a list of them",
+	.schema = "string",
+	.parse = add_kernel_name,
 	.read = field_read_texts,
 };
 
@@ -186,7 +202,7 @@ static const struct field match_fields[9] = {
 	{
 		.key = "kernel",
 		.help = "The kernel's name of the device, such as ttyUSB*.",
-		.type = &type_globs,
+		.type = &type_kernel_names,
 		.offset = offsetof(struct config_match, kernel),
 	},
 	{

@@ -533,6 +533,8 @@ static void conditions_are_strict(void **state)
 		{MATCH("{kernel: 'tty[S'}"),
 		 "t:4:14: kernel: bad pattern \"tty[S\" at character 6: the set that [ opens is not "
 		 "closed\n"},
+		{MATCH("{kernel: /dev/ttyS0}"),
+		 "t:4:14: kernel: is the kernel's name for the device, without /dev/\n"},
 		{MATCH("{kernel: ''}"),
 		 "t:4:14: kernel: is empty: nothing would ever match\n"},
 		{MATCH("{usb: {}}"),
