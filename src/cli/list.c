@@ -394,11 +394,28 @@ static int print_machine(const struct machine *machine, const struct options *op
 	return EXIT_OK;
 }
 
-/* The list is of use without a configuration as well, if none was named. */
-static bool has_config(const struct settings *settings)
+/* Whether somebody has said which configuration to take. */
+static bool is_config_named(const struct settings *settings)
 {
 	return settings->config || settings->device_count > 0 || getenv("KUDEV_CONFIG") ||
-	       getenv("KUDEV_DEVICE") || access(CONFIG_FILE, F_OK) == 0;
+	       getenv("KUDEV_DEVICE");
+}
+
+/*
+ * False if there is no use in going on. Who writes the usual file needs the list for it,
+ * also while there are mistakes in it.
+ */
+static bool load_config(const struct settings *settings, struct config **ret)
+{
+	bool is_named = is_config_named(settings);
+
+	if (!is_named && access(CONFIG_FILE, F_OK) < 0)
+		return true;
+	if (cli_load_config(settings, ret, NULL))
+		return true;
+	if (!is_named)
+		fprintf(stderr, "kudev: the list is without classes therefore\n");
+	return !is_named;
 }
 
 int cli_list(const struct options *options)
@@ -406,8 +423,7 @@ int cli_list(const struct options *options)
 	KUDEV_AUTO(config_free) struct config *config = NULL;
 	AUTO_MACHINE struct machine machine = {0};
 
-	if (has_config(&options->settings) &&
-	    !cli_load_config(&options->settings, &config, NULL))
+	if (!load_config(&options->settings, &config))
 		return EXIT_USAGE;
 	log_setup(LOG_LEVEL_NONE, LOG_FORMAT_TEXT);
 	if (!read_machine(&machine)) {

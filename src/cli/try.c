@@ -134,8 +134,10 @@ static void allocate_next(struct trial *trial)
 
 		if (resource && standin_allocate(resource))
 			return;
-		printf("\nA pod that asks for %s: 1 stays pending: no device here.\n",
-		       name);
+		printf("\nA pod that asks for %s: 1 stays pending: %s.\n", name,
+		       resource && resource->list && resource->list->n_devices > 0
+			       ? "no device is healthy (--log-level info tells why)"
+			       : "no device here");
 	}
 	finish_showing(trial);
 }
