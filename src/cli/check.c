@@ -323,8 +323,7 @@ static void print_json(const struct finding *findings, size_t count,
 	json_object_object_add(object, "classes", classes);
 	json_object_object_add(object, "warnings", texts);
 	json_object_object_add(object, "events", events_json(events));
-	puts(json_object_to_json_string_ext(
-		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	cli_print_json(object);
 	json_object_put(object);
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -28,6 +29,12 @@ bool cli_load_config(const struct settings *settings, struct config **ret,
 		fputs(text, stderr);
 	}
 	return ok;
+}
+
+void cli_print_json(struct json_object *object)
+{
+	puts(json_object_to_json_string_ext(
+		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 void cli_raise_limits(void)

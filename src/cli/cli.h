@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "config/load.h"
 
+struct json_object;
 struct options;
 
 enum exit_status {
@@ -31,6 +32,9 @@ int cli_try(const struct options *options);
  */
 bool cli_load_config(const struct settings *settings, struct config **ret,
 		     struct strings *ret_warnings);
+
+/* To standard output, for programs and for people who read it all the same. */
+void cli_print_json(struct json_object *object);
 
 /* Lets this process open as many files as it may. */
 void cli_raise_limits(void);

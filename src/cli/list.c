@@ -331,12 +331,6 @@ static struct json_object *machine_json(const struct machine *machine)
 	return object;
 }
 
-static void print_json(struct json_object *object)
-{
-	puts(json_object_to_json_string_ext(
-		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
-}
-
 static int refuse_node(const char *node, const char *reason)
 {
 	KUDEV_AUTO_FREE char *quoted = text_quote(node);
@@ -369,7 +363,7 @@ static int print_suggestion(struct machine *machine, const char *node,
 				      suggest_match(item->device, all, machine->count));
 	json_object_object_add(object, "match", list);
 	if (!error && output == OUTPUT_JSON)
-		print_json(object);
+		cli_print_json(object);
 	else if (!error)
 		yaml_print(object, stdout);
 	json_object_put(object);
@@ -387,7 +381,7 @@ static int print_machine(const struct machine *machine, const struct options *op
 	}
 	object = machine_json(machine);
 	if (options->output == OUTPUT_JSON)
-		print_json(object);
+		cli_print_json(object);
 	else
 		yaml_print(object, stdout);
 	json_object_put(object);
