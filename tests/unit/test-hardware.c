@@ -1,46 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <libudev.h>
-
 #include "device/hardware.h"
-#include "test-bed.h"
-
-static const char *const machine[] = {
-	BED_CONTROLLER,
-	BED_ADAPTER_A("ttyUSB0", "0"),
-	BED_ADAPTER_B("ttyUSB1", "1"),
-	BED_BOARD,
-	BED_CAMERA,
-	BED_SOUND,
-	BED_VIRTUAL,
-	BED_DISK,
-	NULL,
-};
-
-struct fixture {
-	struct bed *bed;
-	struct udev *udev;
-};
-
-static int set_up(void **state)
-{
-	struct fixture *fixture = mem_zero(sizeof(*fixture));
-
-	fixture->bed = bed_new();
-	fixture->udev = udev_new();
-	bed_add(fixture->bed, machine);
-	*state = fixture;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *fixture = *state;
-
-	udev_unref(fixture->udev);
-	bed_free(fixture->bed);
-	free(fixture);
-	return 0;
-}
+#include "test-machine.h"
 
 static struct udev_device *device_at(const struct fixture *fixture, const char *path)
 {
