@@ -78,6 +78,17 @@ static void find_holders(void *data)
 			 LOG_COUNT("suppressed", suppressed));
 }
 
+/* What pods hold makes a difference to which of several matched devices is which. */
+static void reconsider_matches(struct daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->config->class_count; i++) {
+		if (daemon->config->classes[i].source != CONFIG_SOURCE_MATCH)
+			continue;
+		discovery_rescan(daemon->discovery);
+		return;
+	}
+}
+
 static void start_plugins(struct daemon *daemon)
 {
 	size_t count = daemon->config->class_count;
@@ -124,7 +135,7 @@ int daemon_new(struct loop *loop, const struct config *config, struct daemon **r
 					  daemon->inventory);
 	/* After the first scan, so that what is there keeps its place. */
 	find_holders(daemon);
-	discovery_rescan(daemon->discovery);
+	reconsider_matches(daemon);
 	start_plugins(daemon);
 	health_start(daemon->health);
 	start_registrar(daemon);

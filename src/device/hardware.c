@@ -317,14 +317,14 @@ static const char *lun_of(struct udev_device *device)
 static char *disk_number(struct udev_device *device, const char *subsystem)
 {
 	const char *lun = lun_of(device);
-	const char *namespace = namespace_of(device, subsystem);
+	const char *nsid = namespace_of(device, subsystem);
 	const char *partition = attribute(device, "partition");
 
-	if (namespace && strcmp(namespace, "1") == 0)
-	namespace = NULL;
+	if (nsid && strcmp(nsid, "1") == 0)
+		nsid = NULL;
 	return mem_printf("%s%s%s%s%s%s", lun ? "-lun" : "", lun ? lun : "",
-			  namespace ? "-ns" : "", namespace ? namespace : "",
-			  partition ? "-part" : "", partition ? partition : "");
+			  nsid ? "-ns" : "", nsid ? nsid : "", partition ? "-part" : "",
+			  partition ? partition : "");
 }
 
 /* Tells nodes of one kind apart; 0 goes without saying. */

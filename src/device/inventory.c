@@ -636,7 +636,7 @@ void inventory_hold(struct inventory *inventory, size_t index, const char *id,
 	device = inventory_class_find(class, id);
 	if (device)
 		device->held_round = inventory->holder_round;
-	if (!device && !has_room(class, &unit))
+	else if (!has_room(class, &unit))
 		log_held(class, id, false);
 	if (device || !has_room(class, &unit)) {
 		unit_clear(&unit);

@@ -156,13 +156,13 @@ static void examine(struct udev_source *source, const char *syspath, bool hurry)
  */
 static void retry_later(struct udev_source *source, const char *syspath)
 {
-	const struct config_class *class = source->source.class;
-	AUTO_DEVICE struct udev_device *device =
-		udev_device_new_from_syspath(source->udev, syspath);
+	AUTO_DEVICE struct udev_device *device = NULL;
 	struct member *member;
 
-	if (!device || settling_has_udev() || find_member(source, syspath) ||
-	    !match_possible(class->matches, class->match_count, device))
+	if (settling_has_udev() || find_member(source, syspath))
+		return;
+	device = udev_device_new_from_syspath(source->udev, syspath);
+	if (!device || !fits(source->source.class, device, false))
 		return;
 	member = ensure_member(source, syspath);
 	fill_member(member, device, false);
