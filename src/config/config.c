@@ -42,6 +42,19 @@ const char *const config_events_names[] = {
 	NULL,
 };
 
+const char *const config_reset_names[] = {
+	[CONFIG_RESET_SOFT] = "soft",
+	[CONFIG_RESET_RECREATE] = "recreate",
+	[CONFIG_RESET_NONE] = "none",
+	NULL,
+};
+
+const char *const config_fallback_names[] = {
+	[CONFIG_FALLBACK_DUMMY] = "dummy",
+	[CONFIG_FALLBACK_NONE] = "none",
+	NULL,
+};
+
 bool config_health_is_wanted(const struct config_health *health)
 {
 	return health->open || health->check_count > 0;
@@ -125,6 +138,11 @@ static void clear_class(struct config_class *class)
 		clear_group(&class->groups[i]);
 	free(class->groups);
 	free(class->simulate.directory);
+	template_free(class->v4l2loopback.label);
+	free(class->v4l2loopback.owner);
+	free(class->v4l2loopback.group);
+	free(class->v4l2loopback.fallback_prefix);
+	free(class->socket);
 	free_matches(class->matches, class->match_count);
 	free_checks(class->health.checks, class->health.check_count);
 	template_free(class->mount_path);

@@ -30,6 +30,14 @@
 #define CONFIG_LISTEN ":8080"
 #define CONFIG_FILE "/etc/kudev/kudev.yaml"
 #define CONFIG_SIMULATE_DIRECTORY "/run/kudev/simulate"
+#define CONFIG_FALLBACK_PREFIX "/dev/dummy-video"
+/*
+ * Of v4l2loopback: a label is 32 bytes with its end, more buffers make modules before
+ * 0.15.1 write past their table, and numbers from 256 on give any other one.
+ */
+#define CONFIG_LABEL_MAX 31
+#define CONFIG_BUFFERS_MAX 32
+#define CONFIG_VIDEO_NUMBER_MAX 255
 
 /*
  * The variables of templates, in the order of config_variables[]. PATH is the first node
@@ -67,6 +75,7 @@ enum config_source {
 	CONFIG_SOURCE_GROUPS, /* also "paths", its shorthand */
 	CONFIG_SOURCE_SIMULATE,
 	CONFIG_SOURCE_MATCH,
+	CONFIG_SOURCE_V4L2LOOPBACK,
 };
 
 /* How the IDs that the kubelet sees are made. */
@@ -94,6 +103,19 @@ enum config_identity {
 enum config_together {
 	CONFIG_TOGETHER_NONE,
 	CONFIG_TOGETHER_PARENT, /* the nodes of one physical device are one unit */
+};
+
+/* What is done to a camera before each start of a container that gets it. */
+enum config_reset {
+	CONFIG_RESET_SOFT,     /* put back what can be without removing it */
+	CONFIG_RESET_RECREATE, /* remove it and create it again */
+	CONFIG_RESET_NONE,
+};
+
+/* What stands for cameras that the kernel can't give. */
+enum config_fallback {
+	CONFIG_FALLBACK_DUMMY, /* links to /dev/null */
+	CONFIG_FALLBACK_NONE,
 };
 
 /* What tells of changes; see source/monitor.h. */
@@ -191,6 +213,25 @@ struct config_simulate {
 	char *directory;     /* holds the nodes; absolute */
 };
 
+/* Cameras /dev/video<first_number> … that kudev makes. */
+struct config_v4l2loopback {
+	unsigned count;
+	unsigned first_number;
+	struct template *label; /* at most CONFIG_LABEL_MAX bytes for any of them */
+	bool exclusive_caps;
+	unsigned buffers; /* 1…CONFIG_BUFFERS_MAX */
+	unsigned openers;
+	unsigned min_width, min_height; /* pixels */
+	unsigned max_width, max_height;
+	unsigned mode; /* the permission bits of the nodes */
+	char *owner;   /* a name or number; "": as udev has it */
+	char *group;
+	enum config_reset reset;
+	enum config_fallback fallback;
+	char *fallback_prefix; /* of the dummies' paths, before the number */
+	unsigned timeout_ms;   /* for loading the module and creating the devices */
+};
+
 /* An environment variable or an annotation. */
 struct config_pair {
 	char *key;
@@ -211,12 +252,13 @@ struct config_class {
 
 	struct config_group *groups; /* CONFIG_SOURCE_GROUPS */
 	size_t group_count;
-	struct config_simulate simulate; /* CONFIG_SOURCE_SIMULATE */
-	struct config_match *matches;	 /* CONFIG_SOURCE_MATCH: alternatives */
+	struct config_simulate simulate;	 /* CONFIG_SOURCE_SIMULATE */
+	struct config_v4l2loopback v4l2loopback; /* CONFIG_SOURCE_V4L2LOOPBACK */
+	struct config_match *matches;		 /* CONFIG_SOURCE_MATCH: alternatives */
 	size_t match_count;
 	enum config_together together;
 	enum config_identity identity;
-	/* Of simulated (NULL: /dev/<class><index>) and matched devices (NULL: as here). */
+	/* Of simulated devices (NULL: /dev/<class><index>), others (NULL: as here). */
 	struct template *mount_path;
 	char *permissions;
 	struct config_health health;
@@ -231,6 +273,7 @@ struct config_class {
 	struct config_mount *mounts;
 	size_t mount_count;
 	enum config_preferred preferred;
+	char *socket; /* the name of its socket; NULL: made up anew each time */
 
 	/* Where the class was written; file is owned by the class and never NULL. */
 	char *file;
@@ -262,6 +305,8 @@ extern const char *const config_preferred_names[];
 extern const char *const config_identity_names[];
 extern const char *const config_together_names[];
 extern const char *const config_events_names[];
+extern const char *const config_reset_names[];
+extern const char *const config_fallback_names[];
 
 /* Whether devices of the class are looked at now and then. */
 bool config_health_is_wanted(const struct config_health *health);
