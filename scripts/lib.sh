@@ -10,8 +10,8 @@ build_root=${KUDEV_BUILD_ROOT:-$source_dir/build}
 # Debian 12; the same names in Debian 13 and Ubuntu 24.04.
 build_packages=(
 	autoconf automake build-essential libabsl-dev libc-ares-dev libevent-dev libgrpc-dev
-	libjson-c-dev libmd-dev libprotobuf-c-dev libre2-dev libudev-dev libyaml-dev pkg-config
-	protobuf-c-compiler uthash-dev zlib1g-dev
+	libjson-c-dev libkmod-dev libmd-dev libprotobuf-c-dev libre2-dev libudev-dev libyaml-dev
+	pkg-config protobuf-c-compiler uthash-dev zlib1g-dev
 )
 test_packages=(
 	libcmocka-dev libfaketime libumockdev-dev protobuf-compiler python3 python3-grpcio python3-h2

@@ -89,14 +89,26 @@ static void reconsider_matches(struct daemon *daemon)
 	}
 }
 
+static void on_prepare(const struct config_class *class, struct preparation *preparation,
+		       void *data)
+{
+	struct daemon *daemon = data;
+
+	discovery_prepare(daemon->discovery, (size_t)(class - daemon->config->classes),
+			  preparation);
+}
+
 static void start_plugins(struct daemon *daemon)
 {
+	const struct preparer preparer = {.prepare = on_prepare, .data = daemon};
 	size_t count = daemon->config->class_count;
 
 	daemon->plugins = mem_zero(count * sizeof(*daemon->plugins));
 	for (size_t i = 0; i < count; i++) {
 		daemon->plugins[i] = plugin_new(daemon->loop, daemon->inventory,
 						inventory_class_at(daemon->inventory, i));
+		if (discovery_prepares(&daemon->config->classes[i]))
+			plugin_prepare_with(daemon->plugins[i], &preparer);
 	}
 }
 
@@ -131,7 +143,7 @@ int daemon_new(struct loop *loop, const struct config *config, struct daemon **r
 	daemon->inventory = inventory_new(config);
 	daemon->health = health_new(loop, daemon->worker, config, daemon->inventory,
 				    find_holders, daemon);
-	daemon->discovery = discovery_new(loop, daemon->watcher, config,
+	daemon->discovery = discovery_new(loop, daemon->watcher, daemon->worker, config,
 					  daemon->inventory);
 	/* After the first scan, so that what is there keeps its place. */
 	find_holders(daemon);

@@ -29,7 +29,7 @@ static void look(struct finding *finding, struct inventory *inventory, size_t in
 {
 	finding->class = inventory_class_at(inventory, index);
 	finding->root = root;
-	if (source_open(finding->class->config, root, true, &finding->source,
+	if (source_open(finding->class->config, root, NULL, &finding->source,
 			&finding->error) < 0)
 		return;
 	if (source_scan(finding->source, &finding->scan, &finding->error) < 0)

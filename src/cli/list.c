@@ -126,7 +126,7 @@ static void note_class(struct machine *machine, struct inventory *inventory, siz
 	KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
 	const struct inventory_class *class = inventory_class_at(inventory, index);
 
-	if (source_open(class->config, "", true, &source, NULL) < 0 ||
+	if (source_open(class->config, "", NULL, &source, NULL) < 0 ||
 	    source_scan(source, &scan, NULL) < 0)
 		return;
 	inventory_report(inventory, index, &scan.units);

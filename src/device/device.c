@@ -29,6 +29,7 @@ void unit_clear(struct unit *unit)
 	free(unit->nodes);
 	free(unit->id);
 	free(unit->plain_id);
+	free(unit->absence);
 	memset(unit, 0, sizeof(*unit));
 }
 

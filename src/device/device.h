@@ -50,6 +50,7 @@ struct unit {
 	bool is_hardware;
 	/* The ID that it would have if no other device were like it; NULL: it has it. */
 	char *plain_id;
+	char *absence; /* why it can't be had, although it belongs to the class; or NULL */
 };
 
 /* Zero-initialise it. */

@@ -476,13 +476,10 @@ static const struct device *find_doubtful_hold(const struct inventory *inventory
 		       : NULL;
 }
 
-/* device NULL: it is new. */
-static void take_doubtful(struct inventory *inventory, struct inventory_class *class,
-			  struct device *device, struct unit *unit,
-			  const struct device *doubtful)
+/* It is listed, but can't be had. device NULL: it is new. Takes absence over. */
+static void take_absent(struct inventory *inventory, struct inventory_class *class,
+			struct device *device, struct unit *unit, char *absence)
 {
-	char *absence = mem_printf("a pod may hold it as %s", doubtful->unit.id);
-
 	if (!device)
 		locate(class, unit);
 	if (device) {
@@ -517,8 +514,11 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 		return;
 	rival = find_rival(inventory, class, unit);
 	doubtful = find_doubtful_hold(inventory, class, unit);
-	if (doubtful) {
-		take_doubtful(inventory, class, device, unit, doubtful);
+	if (unit->absence) {
+		take_absent(inventory, class, device, unit, take_ptr(unit->absence));
+	} else if (doubtful) {
+		take_absent(inventory, class, device, unit,
+			    mem_printf("a pod may hold it as %s", doubtful->unit.id));
 	} else if (rival && device) {
 		device->seen = true;
 		set_absence(inventory, class, device,

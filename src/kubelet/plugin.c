@@ -49,6 +49,7 @@ struct plugin {
 	struct rpc_message *list; /* packed; NULL: not yet */
 	uint64_t list_version;	  /* of the class when it was packed */
 	struct log_limit refusal_limit;
+	struct preparer preparer; /* prepare NULL: there is none */
 	plugin_stream_callback on_stream;
 	void *on_stream_data;
 };
@@ -228,6 +229,16 @@ bool plugin_prefers(const struct plugin *plugin)
 	return plugin->class->config->preferred != CONFIG_PREFERRED_NONE;
 }
 
+bool plugin_prepares(const struct plugin *plugin)
+{
+	return plugin->preparer.prepare != NULL;
+}
+
+void plugin_prepare_with(struct plugin *plugin, const struct preparer *preparer)
+{
+	plugin->preparer = *preparer;
+}
+
 /* Returns whether the answer went out. */
 static bool reply(struct rpc_call *call, const ProtobufCMessage *content)
 {
@@ -262,6 +273,7 @@ static void handle_options(struct rpc_call *call, const void *bytes, size_t size
 	(void)bytes;
 	(void)size;
 	options.get_preferred_allocation_available = plugin_prefers(plugin);
+	options.pre_start_required = plugin_prepares(plugin);
 	reply(call, &options.base);
 }
 
@@ -393,11 +405,23 @@ static void handle_allocate(struct rpc_call *call, const void *bytes, size_t siz
 static void handle_pre_start(struct rpc_call *call, const void *bytes, size_t size,
 			     void *data)
 {
-	(void)bytes;
-	(void)size;
-	(void)data;
-	rpc_call_fail(call, RPC_UNIMPLEMENTED,
-		      "this resource needs no preparation before a container starts");
+	const struct plugin *plugin = data;
+	V1beta1__PreStartContainerRequest *request;
+
+	if (!plugin_prepares(plugin)) {
+		rpc_call_fail(call, RPC_UNIMPLEMENTED,
+			      "this resource needs no preparation before a container "
+			      "starts");
+		return;
+	}
+	request = (void *)rpc_message_decode(
+		&v1beta1__pre_start_container_request__descriptor, bytes, size);
+	if (!request) {
+		fail_broken(call);
+		return;
+	}
+	prestart_answer(plugin->class, &plugin->preparer, call, request);
+	v1beta1__pre_start_container_request__free_unpacked(request, NULL);
 }
 
 static const struct rpc_method methods[] = {

@@ -9,6 +9,7 @@
  */
 
 #include "device/inventory.h"
+#include "kubelet/prestart.h"
 #include "rpc/rpc.h"
 
 /* A ListAndWatch stream was opened or closed on this server; its address tells it apart. */
@@ -31,7 +32,11 @@ const struct config_class *plugin_class(const struct plugin *plugin);
 /* Serves the class on a listening socket, which the server owns from now on. */
 struct rpc_server *plugin_serve(struct plugin *plugin, struct rpc *rpc, int listen_fd);
 
+/* From then on devices are made ready before each start of a container. */
+void plugin_prepare_with(struct plugin *plugin, const struct preparer *preparer);
+
 /* What GetDevicePluginOptions says. */
 bool plugin_prefers(const struct plugin *plugin);
+bool plugin_prepares(const struct plugin *plugin);
 
 #endif

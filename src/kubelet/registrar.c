@@ -332,6 +332,7 @@ static void send_register(struct registration *registration,
 	KUDEV_AUTO(rpc_message_free) struct rpc_message *message = NULL;
 
 	options.get_preferred_allocation_available = plugin_prefers(registration->plugin);
+	options.pre_start_required = plugin_prepares(registration->plugin);
 	content.version = (char *)API_VERSION;
 	content.endpoint = (char *)registration->socket.name;
 	content.resource_name = plugin_class(registration->plugin)->resource;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -35,11 +36,13 @@ struct class_watch {
 	struct discovery *discovery;
 	size_t index;			  /* of the class */
 	const struct config_class *class; /* owned by the configuration */
-	struct source *source;		  /* NULL: could not be opened */
+	struct source_host host;
+	struct source *source; /* NULL: could not be opened */
 	struct tracked *directories;
 	bool changed;
 	int64_t again_at_ms;  /* when to scan once more; -1: not of its own */
 	struct strings noted; /* the notes of the last scan, which were logged */
+	char *degraded;	      /* likewise */
 	struct log_limit failure_limit;
 };
 
@@ -190,12 +193,31 @@ static void log_new_notes(struct class_watch *watched, const struct remark_list 
 	watched->noted = noted;
 }
 
+/* Once for each reason, and when it is over. */
+static void log_degraded(struct class_watch *watched, struct scan *scan)
+{
+	if (scan->degraded &&
+	    (!watched->degraded || strcmp(watched->degraded, scan->degraded) != 0))
+		log_warn("class is degraded", LOG_STR("class", watched->class->name),
+			 LOG_STR("resource", watched->class->resource),
+			 LOG_STR("reason", scan->degraded),
+			 LOG_STR("hint", scan->units.count > 0
+						 ? "dummies stand for its devices"
+						 : "it has no devices"));
+	else if (!scan->degraded && watched->degraded)
+		log_info("class is no longer degraded",
+			 LOG_STR("class", watched->class->name),
+			 LOG_STR("resource", watched->class->resource));
+	free(watched->degraded);
+	watched->degraded = take_ptr(scan->degraded);
+}
+
 static void open_source(struct class_watch *watched)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
 
-	if (source_open(watched->class, watched->discovery->root, false, &watched->source,
-			&err) < 0)
+	if (source_open(watched->class, watched->discovery->root, &watched->host,
+			&watched->source, &err) < 0)
 		log_failure(watched, "cannot prepare the devices of a class", &err);
 }
 
@@ -214,6 +236,7 @@ static bool scan_class(struct class_watch *watched)
 		log_failure(watched, "cannot look for the devices of a class", &err);
 		return false;
 	}
+	log_degraded(watched, &scan);
 	inventory_report(watched->discovery->inventory, watched->index, &scan.units);
 	if (watched->class->source == CONFIG_SOURCE_MATCH)
 		add_sources_of_events(watched->discovery->monitor, &scan.directories);
@@ -375,8 +398,52 @@ static void on_rescan(void *data)
 	scan_all(discovery);
 }
 
+bool discovery_prepares(const struct config_class *class)
+{
+	return class->source == CONFIG_SOURCE_V4L2LOOPBACK &&
+	       class->v4l2loopback.reset != CONFIG_RESET_NONE;
+}
+
+static void refuse_preparation(struct preparation *preparation)
+{
+	KUDEV_AUTO_ERROR struct error err = {0};
+
+	error_set(&err, ENODEV, "the devices of the class can't be prepared now");
+	preparation->done(preparation, &err);
+}
+
+void discovery_prepare(struct discovery *discovery, size_t index,
+		       struct preparation *preparation)
+{
+	struct source *source = discovery->classes[index].source;
+
+	if (source)
+		source_prepare(source, preparation);
+	else
+		refuse_preparation(preparation);
+}
+
+static void on_source_change(void *data)
+{
+	struct class_watch *watched = data;
+
+	watched->changed = true;
+	schedule(watched->discovery);
+}
+
+static bool is_held(const char *id, void *data)
+{
+	const struct class_watch *watched = data;
+	struct inventory *inventory = watched->discovery->inventory;
+	const struct device *device =
+		inventory_class_find(inventory_class_at(inventory, watched->index), id);
+
+	return device && inventory_is_held(inventory, device);
+}
+
 struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
-				const struct config *config, struct inventory *inventory)
+				struct worker *worker, const struct config *config,
+				struct inventory *inventory)
 {
 	struct discovery *discovery = mem_zero(sizeof(*discovery));
 
@@ -395,6 +462,13 @@ struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
 			.index = i,
 			.class = &config->classes[i],
 			.again_at_ms = -1,
+			.host =
+				{
+					.worker = worker,
+					.on_change = on_source_change,
+					.is_held = is_held,
+					.data = &discovery->classes[i],
+				},
 		};
 	}
 	/* Before the first scan, so that nothing happens unseen between the two. */
@@ -415,6 +489,7 @@ struct discovery *discovery_free(struct discovery *discovery)
 			untrack(watched, watched->directories);
 		source_free(watched->source);
 		strings_clear(&watched->noted);
+		free(watched->degraded);
 	}
 	monitor_free(discovery->monitor);
 	free(discovery->classes);

@@ -11,6 +11,7 @@
 
 #include "base/watch.h"
 #include "device/inventory.h"
+#include "source/source.h"
 
 struct discovery;
 
@@ -19,7 +20,15 @@ struct discovery;
  * leaves its class empty, is logged, and is tried again with the slow rescans.
  */
 struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
-				const struct config *config, struct inventory *inventory);
+				struct worker *worker, const struct config *config,
+				struct inventory *inventory);
+
+/* Whether devices of the class are made ready for each container. */
+bool discovery_prepares(const struct config_class *class);
+
+/* Makes a device of a class of that kind ready, once it is known what it needs. */
+void discovery_prepare(struct discovery *discovery, size_t index,
+		       struct preparation *preparation);
 
 /* Looks once more, after the inventory has learnt what pods hold. */
 void discovery_rescan(struct discovery *discovery);

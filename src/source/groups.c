@@ -331,8 +331,9 @@ static int groups_scan(struct source *source, struct scan *ret, struct error *er
 	return 0;
 }
 
-static int groups_open(const struct config_class *class, const char *root, bool preview,
-		       struct source **ret, struct error *err)
+static int groups_open(const struct config_class *class, const char *root,
+		       const struct source_host *host, struct source **ret,
+		       struct error *err)
 {
 	struct groups *groups = mem_zero(sizeof(*groups));
 
@@ -341,7 +342,7 @@ static int groups_open(const struct config_class *class, const char *root, bool 
 		.ops = &source_groups,
 		.class = class,
 		.root = root,
-		.preview = preview,
+		.preview = !host,
 	};
 	groups->settling = settling_new();
 	*ret = &groups->source;

@@ -89,8 +89,9 @@ static struct source *simulate_free(struct source *source)
 	return NULL;
 }
 
-static int simulate_open(const struct config_class *class, const char *root, bool preview,
-			 struct source **ret, struct error *err)
+static int simulate_open(const struct config_class *class, const char *root,
+			 const struct source_host *host, struct source **ret,
+			 struct error *err)
 {
 	struct simulate *simulate = mem_zero(sizeof(*simulate));
 	KUDEV_AUTO(source_free) struct source *source = &simulate->source;
@@ -100,14 +101,14 @@ static int simulate_open(const struct config_class *class, const char *root, boo
 		.ops = &source_simulate,
 		.class = class,
 		.root = "", /* made, not looked up */
-		.preview = preview,
+		.preview = !host,
 	};
 	(void)root;
 	simulate->directory = mem_printf("%s/%s", class->simulate.directory, class->name);
 	r = template_new("/dev/{class}{index}", config_variables,
 			 CONFIG_VARIABLES_MOUNT_PATH, &simulate->mount_path, NULL);
 	assert(r == 0);
-	if (!preview)
+	if (host)
 		r = create_nodes(simulate, err);
 	if (r < 0)
 		return r;

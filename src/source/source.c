@@ -8,12 +8,13 @@ static const struct source_ops *const all_sources[] = {
 	[CONFIG_SOURCE_GROUPS] = &source_groups,
 	[CONFIG_SOURCE_SIMULATE] = &source_simulate,
 	[CONFIG_SOURCE_MATCH] = &source_udev,
+	[CONFIG_SOURCE_V4L2LOOPBACK] = &source_v4l2loopback,
 };
 
-int source_open(const struct config_class *class, const char *root, bool preview,
-		struct source **ret, struct error *err)
+int source_open(const struct config_class *class, const char *root,
+		const struct source_host *host, struct source **ret, struct error *err)
 {
-	return all_sources[class->source]->open(class, root, preview, ret, err);
+	return all_sources[class->source]->open(class, root, host, ret, err);
 }
 
 int source_scan(struct source *source, struct scan *ret, struct error *err)
@@ -35,6 +36,11 @@ void source_distrust(struct source *source)
 {
 	if (source->ops->distrust)
 		source->ops->distrust(source);
+}
+
+void source_prepare(struct source *source, struct preparation *preparation)
+{
+	source->ops->prepare(source, preparation);
 }
 
 static void remarks_add(struct remark_list *list, const char *path, const char *reason)
@@ -78,6 +84,7 @@ void scan_clear(struct scan *scan)
 	remarks_clear(&scan->notes);
 	unit_list_clear(&scan->units);
 	strings_clear(&scan->directories);
+	free(scan->degraded);
 	*scan = (struct scan)SCAN_INIT;
 }
 

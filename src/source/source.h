@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/strings.h"
+#include "base/worker.h"
 #include "config/config.h"
 #include "device/device.h"
 
@@ -34,6 +35,7 @@ struct scan {
 	struct strings directories; /* with the root; they need not exist */
 	struct remark_list missing; /* what should give a device and doesn't */
 	struct remark_list notes;   /* what is not quite as one may think */
+	char *degraded; /* why something else stands for the devices; NULL: nothing does */
 	int64_t again_ms; /* scan once more after this time; -1: not of its own */
 };
 
@@ -50,20 +52,45 @@ struct source_event {
 	const char *node;
 };
 
+/* What a source has of the program that it runs in. */
+struct source_host {
+	struct worker *worker;
+	/* A scan would see something else now. */
+	loop_callback on_change;
+	/* Whether a pod holds the device, or may. */
+	bool (*is_held)(const char *id, void *data);
+	void *data;
+};
+
+/* A device that is made ready for its next container; embedded by who asks for it. */
+struct preparation {
+	const char *id; /* owned by who asks */
+	/*
+	 * Once, maybe at once. err NULL: it is ready. The preparation is gone for the
+	 * source.
+	 */
+	void (*done)(struct preparation *preparation, const struct error *err);
+	const char *skipped; /* why nothing was done; constant */
+	struct preparation *prev, *next;
+};
+
 struct source_ops {
 	const char *name;
 	/*
-	 * Prepares, and creates what the class creates, unless preview: then nothing on
-	 * this machine may change and scans show what would be.
+	 * Prepares, and creates what the class creates. host NULL: a preview; then nothing
+	 * on this machine may change and scans show what would be.
 	 */
-	int (*open)(const struct config_class *class, const char *root, bool preview,
-		    struct source **ret, struct error *err);
+	int (*open)(const struct config_class *class, const char *root,
+		    const struct source_host *host, struct source **ret,
+		    struct error *err);
 	/* An error means: not known now, so what was known stays. */
 	int (*scan)(struct source *source, struct scan *ret, struct error *err);
 	/* Whether a scan would see something else now. NULL: it is no matter of events. */
 	bool (*take_event)(struct source *source, const struct source_event *event);
 	/* Events may have been lost: the next scan relies on nothing. NULL: none does. */
 	void (*distrust)(struct source *source);
+	/* NULL: its devices need nothing before a container gets them. */
+	void (*prepare)(struct source *source, struct preparation *preparation);
 	struct source *(*free)(struct source *source);
 };
 
@@ -78,12 +105,15 @@ struct source {
 extern const struct source_ops source_groups;
 extern const struct source_ops source_simulate;
 extern const struct source_ops source_udev;
+extern const struct source_ops source_v4l2loopback;
 
-int source_open(const struct config_class *class, const char *root, bool preview,
-		struct source **ret, struct error *err);
+/* host must outlive the source. */
+int source_open(const struct config_class *class, const char *root,
+		const struct source_host *host, struct source **ret, struct error *err);
 int source_scan(struct source *source, struct scan *ret, struct error *err);
 bool source_take_event(struct source *source, const struct source_event *event);
 void source_distrust(struct source *source);
+void source_prepare(struct source *source, struct preparation *preparation);
 struct source *source_free(struct source *source);
 
 void scan_add_missing(struct scan *scan, const char *path, const char *reason);

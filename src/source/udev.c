@@ -619,8 +619,9 @@ static struct source *udev_source_free(struct source *base)
 	return NULL;
 }
 
-static int udev_open(const struct config_class *class, const char *root, bool preview,
-		     struct source **ret, struct error *err)
+static int udev_open(const struct config_class *class, const char *root,
+		     const struct source_host *host, struct source **ret,
+		     struct error *err)
 {
 	struct udev *udev = udev_new();
 	struct udev_source *source;
@@ -632,7 +633,7 @@ static int udev_open(const struct config_class *class, const char *root, bool pr
 		.ops = &source_udev,
 		.class = class,
 		.root = root,
-		.preview = preview,
+		.preview = !host,
 	};
 	source->udev = udev;
 	source->settling = settling_new();

@@ -53,7 +53,7 @@ static void fuzz_scan_class(size_t index)
 {
 	const struct config_class *class = &fuzz_kubelet.config->classes[index];
 
-	CHECK(source_open(class, "", true, &fuzz_kubelet.sources[index], NULL) == 0);
+	CHECK(source_open(class, "", NULL, &fuzz_kubelet.sources[index], NULL) == 0);
 	for (unsigned round = 0; round < 2; round++) {
 		KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
 

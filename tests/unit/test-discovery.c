@@ -56,7 +56,7 @@ static void start(struct fixture *fixture, const char *text)
 	for (size_t i = 0; i < fixture->config->class_count; i++)
 		inventory_class_observe(inventory_class_at(fixture->inventory, i),
 					on_change, fixture);
-	fixture->discovery = discovery_new(fixture->loop, fixture->watcher,
+	fixture->discovery = discovery_new(fixture->loop, fixture->watcher, NULL,
 					   fixture->config, fixture->inventory);
 }
 

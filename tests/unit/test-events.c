@@ -52,7 +52,7 @@ static void start(struct fixture *fixture, const char *text, const char *root)
 		fixture->config->root = mem_string(root);
 	}
 	fixture->inventory = inventory_new(fixture->config);
-	fixture->discovery = discovery_new(fixture->loop, fixture->watcher,
+	fixture->discovery = discovery_new(fixture->loop, fixture->watcher, NULL,
 					   fixture->config, fixture->inventory);
 }
 

@@ -39,7 +39,7 @@ static inline struct node *node_new(const char *text, const char *const *files)
 	node->sources = mem_zero(node->config->class_count * sizeof(struct source *));
 	for (size_t i = 0; i < node->config->class_count; i++)
 		assert_int_equal(source_open(&node->config->classes[i], node->tree->root,
-					     false, &node->sources[i], NULL),
+					     &scan_host, &node->sources[i], NULL),
 				 0);
 	node_scan(node);
 	return node;

@@ -35,13 +35,17 @@ static inline struct config *scan_config(const struct tree *tree, const char *te
 	return config;
 }
 
+/* For sources that need nothing of the program. */
+static const struct source_host scan_host = {0};
+
 /* What the source of a class finds. Its units borrow from the source that is returned. */
 static inline struct source *scan_class(const struct config *config, size_t index,
 					struct scan *scan)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
 	struct source *source = NULL;
-	int r = source_open(&config->classes[index], config->root, false, &source, &err);
+	int r = source_open(&config->classes[index], config->root, &scan_host, &source,
+			    &err);
 
 	assert_string_equal(error_message(&err), "no error");
 	assert_int_equal(r, 0);

@@ -77,8 +77,9 @@ static void removing_a_file_unplugs_the_device(void **state)
 	KUDEV_AUTO_SCAN struct scan after = {0};
 
 	(void)state;
-	assert_int_equal(
-		source_open(&config->classes[0], tree->root, false, &source, NULL), 0);
+	assert_int_equal(source_open(&config->classes[0], tree->root, &scan_host, &source,
+				     NULL),
+			 0);
 	assert_int_equal(source_scan(source, &before, NULL), 0);
 	assert_int_equal(before.units.count, 2);
 	tree_remove(tree, "/run/kudev/simulate/cam/0");
@@ -130,7 +131,7 @@ static void a_preview_makes_nothing(void **state)
 
 	(void)state;
 	assert_int_equal(
-		source_open(&config->classes[0], tree->root, true, &source, NULL), 0);
+		source_open(&config->classes[0], tree->root, NULL, &source, NULL), 0);
 	assert_int_equal(source_scan(source, &scan, NULL), 0);
 	assert_int_equal(scan.units.count, 3);
 	assert_false(tree_exists(tree, "/run"));
@@ -147,7 +148,7 @@ static void what_cannot_be_made_is_an_error(void **state)
 
 	(void)state;
 	tree_file(tree, "/run/kudev", "in the way");
-	assert_int_equal(source_open(&config->classes[0], tree->root, false, &source,
+	assert_int_equal(source_open(&config->classes[0], tree->root, &scan_host, &source,
 				     &err),
 			 -ENOTDIR);
 	assert_null(source);

@@ -47,6 +47,8 @@ static inline int tear_down(void **state)
 	return 0;
 }
 
+static const struct source_host udev_host = {0};
+
 /* class: its settings. What was there before is as after a restart. */
 static inline void start(struct fixture *fixture, const char *class)
 {
@@ -55,7 +57,7 @@ static inline void start(struct fixture *fixture, const char *class)
 	stop(fixture);
 	fixture->config = parse_good(text);
 	assert_int_equal(source_open(&fixture->config->classes[0], fixture->config->root,
-				     false, &fixture->source, NULL),
+				     &udev_host, &fixture->source, NULL),
 			 0);
 }
 

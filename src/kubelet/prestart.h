@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KUDEV_KUBELET_PRESTART_H
+#define KUDEV_KUBELET_PRESTART_H
+
+/*
+ * PreStartContainer: before each start of a container, its devices are made ready, all at
+ * the same time, and the answer waits for the last of them. The kubelet gives it 30 s;
+ * after a failure it starts the container a little later (kuberuntime_container.go).
+ * Thread: the loop thread.
+ */
+
+#include "device/inventory.h"
+#include "deviceplugin/v1beta1/api.pb-c.h"
+#include "rpc/rpc.h"
+#include "source/source.h"
+
+/* Who makes devices of a class ready; ends with the preparation's done(). */
+struct preparer {
+	void (*prepare)(const struct config_class *class, struct preparation *preparation,
+			void *data);
+	void *data;
+};
+
+/* Answers the call, now or later. */
+void prestart_answer(const struct inventory_class *class, const struct preparer *preparer,
+		     struct rpc_call *call,
+		     const V1beta1__PreStartContainerRequest *request);
+
+#endif

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/videodev2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "device/device.h"
+#include "source/camera.h"
+#include "source/settling.h"
+
+#define SETTLE_STEP_MS 5
+/* For those who were about to open the device, or to close it. */
+#define GRACE_MS 50
+#define BUSY_STEP_MS 50
+#define REMOVE_STEP_MS 500
+#define ADD_TRIES 3
+/* Those of a fresh device. */
+#define FRAME_RATE 30
+#define WIDTH 640
+#define HEIGHT 480
+
+/* The module's own controls: V4L2_CID_USER_BASE | 0xf000, and up. */
+#define CONTROL_KEEP_FORMAT (V4L2_CID_USER_BASE | 0xf000)
+#define CONTROL_SUSTAIN_FRAMERATE (CONTROL_KEEP_FORMAT + 1)
+#define CONTROL_TIMEOUT (CONTROL_KEEP_FORMAT + 2)
+/* With a timeout, the module shows a picture of its own to readers. */
+#define ANY_TIMEOUT_MS 1000
+
+static void pause_ms(int64_t delay_ms)
+{
+	struct timespec left = {
+		.tv_sec = delay_ms / 1000,
+		.tv_nsec = delay_ms % 1000 * 1000000,
+	};
+
+	while (nanosleep(&left, &left) < 0 && errno == EINTR)
+		continue;
+}
+
+char *camera_path(unsigned number)
+{
+	return mem_printf("/dev/video%u", number);
+}
+
+static int refuse_other(unsigned number, struct error *err)
+{
+	KUDEV_AUTO_FREE char *other = loopback_describe_other(number);
+
+	return error_set(err, EEXIST, "/dev/video%u belongs to %s", number, other);
+}
+
+/* What a device has that it should not; the caller frees it. NULL: nothing. */
+static char *find_difference(const struct loopback_settings *is,
+			     const struct loopback_settings *wanted)
+{
+	if (strcmp(is->label, wanted->label) != 0)
+		return mem_printf("the label \"%s\" instead of \"%s\"", is->label,
+				  wanted->label);
+	if (is->exclusive_caps != wanted->exclusive_caps)
+		return mem_string(is->exclusive_caps ? "exclusive capabilities"
+						     : "no exclusive capabilities");
+	if (is->buffers != wanted->buffers)
+		return mem_printf("%u buffers instead of %u", is->buffers,
+				  wanted->buffers);
+	if (is->min_width != wanted->min_width || is->max_width != wanted->max_width ||
+	    is->min_height != wanted->min_height || is->max_height != wanted->max_height)
+		return mem_printf("sizes from %ux%u to %ux%u", is->min_width,
+				  is->min_height, is->max_width, is->max_height);
+	return NULL;
+}
+
+static int check_by_name(const struct camera *camera, struct error *err)
+{
+	if (!loopback_number_is_taken(camera->number))
+		return error_set(err, ENODEV, "there is no /dev/video%u", camera->number);
+	if (!loopback_is_loopback(camera->number))
+		return refuse_other(camera->number, err);
+	return 0;
+}
+
+int camera_check(const struct camera *camera, const struct loopback_control *control,
+		 struct error *err)
+{
+	struct loopback_settings is;
+	KUDEV_AUTO_FREE char *difference = NULL;
+	int r;
+
+	if (!control)
+		return check_by_name(camera, err);
+	r = loopback_query(control, camera->number, &is);
+	if (r == -ENODEV && loopback_number_is_taken(camera->number))
+		return refuse_other(camera->number, err);
+	if (r < 0)
+		return error_set_errno(err, -r, "there is no /dev/video%u",
+				       camera->number);
+	difference = find_difference(&is, &camera->settings);
+	if (difference)
+		return error_set(err, ESTALE,
+				 "/dev/video%u exists, but with %s: remove it, or say "
+				 "reset: recreate",
+				 camera->number, difference);
+	return 0;
+}
+
+static void wait_for_udev(unsigned number)
+{
+	KUDEV_AUTO_FREE char *path = camera_path(number);
+	int64_t end_ms = clock_ms() + SETTLING_MAX_MS;
+	struct node_identity node;
+
+	while (settling_has_udev() && clock_ms() < end_ms &&
+	       (node_identify("", path, &node) < 0 || !settling_is_ready(path, &node)))
+		pause_ms(SETTLE_STEP_MS);
+}
+
+/* Nobody can open it from then on. */
+static int close_to_all(unsigned number, int64_t patience_ms, struct error *err)
+{
+	int64_t end_ms = clock_ms() + patience_ms;
+	int r;
+
+	while ((r = loopback_set_max_openers(number, 0, err)) == -EBUSY &&
+	       clock_ms() < end_ms)
+		pause_ms(BUSY_STEP_MS);
+	return r;
+}
+
+static int refuse_busy(unsigned number, struct error *err)
+{
+	return error_set(err, EBUSY, "/dev/video%u is open: a device in use is not reset",
+			 number);
+}
+
+/*
+ * As safely as can be; see the header. The device is as it was if that fails, but for the
+ * number of its openers.
+ */
+static int remove_device(unsigned number, const struct loopback_control *control,
+			 struct error *err)
+{
+	int64_t end_ms = clock_ms() + CAMERA_BUSY_MS;
+	int r;
+
+	wait_for_udev(number);
+	do {
+		r = close_to_all(number, end_ms - clock_ms(), err);
+		if (r < 0)
+			break;
+		pause_ms(GRACE_MS);
+		r = loopback_remove(control, number);
+		if (r == 0)
+			return 0;
+		error_set_errno(err, -r, "cannot remove /dev/video%u", number);
+		/* Not at once: it could hit somebody who is just closing it. */
+		pause_ms(REMOVE_STEP_MS);
+	} while (r == -EBUSY && clock_ms() < end_ms);
+	return r == -EBUSY ? refuse_busy(number, err) : r;
+}
+
+/* With the number that it should have, or not at all. */
+static int add_device(const struct camera *camera, const struct loopback_control *control,
+		      struct error *err)
+{
+	for (unsigned i = 0; i < ADD_TRIES; i++) {
+		unsigned number = 0;
+		int r;
+
+		if (loopback_number_is_taken(camera->number))
+			return refuse_other(camera->number, err);
+		r = loopback_add(control, camera->number, &camera->settings, &number);
+		if (r < 0)
+			return error_set_errno(err, -r, "cannot make /dev/video%u",
+					       camera->number);
+		if (number == camera->number)
+			return 0;
+		r = remove_device(number, control, err);
+		if (r < 0)
+			return r;
+		pause_ms(GRACE_MS);
+	}
+	return error_set(err, EAGAIN, "the kernel gives other numbers than %u",
+			 camera->number);
+}
+
+int camera_create(const struct camera *camera, const struct loopback_control *control,
+		  struct error *err)
+{
+	int r = add_device(camera, control, err);
+
+	return r < 0 ? r : camera_check(camera, control, err);
+}
+
+static int set_access(const struct camera *camera, struct error *err)
+{
+	KUDEV_AUTO_FREE char *path = camera_path(camera->number);
+	struct stat status;
+
+	if (lstat(path, &status) < 0)
+		return error_set_errno(err, errno, "cannot look at %s", path);
+	if (!S_ISCHR(status.st_mode))
+		return error_set(err, EEXIST, "%s is no device", path);
+	if ((camera->owner != CAMERA_KEEP_OWNER && camera->owner != status.st_uid) ||
+	    (camera->group != CAMERA_KEEP_GROUP && camera->group != status.st_gid)) {
+		if (chown(path, camera->owner, camera->group) < 0)
+			return error_set_errno(err, errno,
+					       "cannot change the owner of %s", path);
+	}
+	if ((status.st_mode & 07777) != camera->mode && chmod(path, camera->mode) < 0)
+		return error_set_errno(err, errno, "cannot change the mode of %s", path);
+	return 0;
+}
+
+static int open_to_all(const struct camera *camera, struct error *err)
+{
+	if (loopback_max_openers(camera->number) == (int)camera->settings.openers)
+		return 0;
+	return loopback_set_max_openers(camera->number, camera->settings.openers, err);
+}
+
+int camera_adjust(const struct camera *camera, struct error *err)
+{
+	int r;
+
+	wait_for_udev(camera->number);
+	r = open_to_all(camera, err);
+	/* More have it open than may: those go on, and no new one is let in. */
+	if (r == -EBUSY)
+		r = 0;
+	return r < 0 ? r : set_access(camera, err);
+}
+
+static int open_node(unsigned number, struct error *err)
+{
+	KUDEV_AUTO_FREE char *path = camera_path(number);
+	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	return fd < 0 ? error_set_errno(err, errno, "cannot open %s", path) : fd;
+}
+
+/* Opens the device as the only one who has it; others may not as long as that is so. */
+static int open_alone(unsigned number, struct error *err)
+{
+	int64_t end_ms = clock_ms() + CAMERA_BUSY_MS;
+	int r;
+
+	while ((r = close_to_all(number, end_ms - clock_ms(), err)) == 0) {
+		r = loopback_set_max_openers(number, 1, err);
+		if (r == 0)
+			r = open_node(number, err);
+		if (r != -EBUSY || clock_ms() >= end_ms)
+			break;
+	}
+	return r == -EBUSY ? refuse_busy(number, err) : r;
+}
+
+static int set_control(int fd, uint32_t id, int32_t value, struct error *err)
+{
+	struct v4l2_control control = {.id = id, .value = value};
+
+	if (ioctl(fd, VIDIOC_S_CTRL, &control) < 0)
+		return error_set_errno(err, errno, "cannot set control 0x%x to %d", id,
+				       value);
+	control.value = -1;
+	if (ioctl(fd, VIDIOC_G_CTRL, &control) < 0 || control.value != value)
+		return error_set(err, EIO, "control 0x%x stays %d instead of %d", id,
+				 control.value, value);
+	return 0;
+}
+
+static int set_format(int fd, uint32_t pixel_format, uint32_t width, uint32_t height,
+		      struct error *err)
+{
+	struct v4l2_format format = {
+		.type = V4L2_BUF_TYPE_VIDEO_OUTPUT,
+		.fmt.pix =
+			{
+				.width = width,
+				.height = height,
+				.pixelformat = pixel_format,
+				.field = V4L2_FIELD_NONE,
+			},
+	};
+
+	if (ioctl(fd, VIDIOC_S_FMT, &format) < 0)
+		return error_set_errno(err, errno, "cannot set the format");
+	return 0;
+}
+
+/*
+ * A user may have asked for the next one to open the device to get at the picture that is
+ * shown at a timeout. That was us; asking for buffers is the end of it.
+ */
+static int use_up_request(const struct camera *camera, int fd, struct error *err)
+{
+	struct v4l2_requestbuffers request = {
+		.count = camera->settings.buffers,
+		.type = V4L2_BUF_TYPE_VIDEO_OUTPUT,
+		.memory = V4L2_MEMORY_MMAP,
+	};
+
+	/* Too little memory for the last user's format: nothing of it is left. */
+	if (ioctl(fd, VIDIOC_REQBUFS, &request) < 0 && errno != ENOMEM && errno != EINVAL)
+		return error_set_errno(err, errno, "cannot ask for buffers");
+	return 0;
+}
+
+/*
+ * The module keeps the last frames if it was told to keep the format, and gives their
+ * memory back as it is otherwise. In the same format it most likely gets the same memory.
+ */
+static int clear_frames(const struct camera *camera, int fd, struct error *err)
+{
+	struct v4l2_format format = {.type = V4L2_BUF_TYPE_VIDEO_OUTPUT};
+	long page = sysconf(_SC_PAGESIZE);
+	size_t size;
+
+	if (ioctl(fd, VIDIOC_G_FMT, &format) < 0 || ioctl(fd, VIDIOC_S_FMT, &format) < 0)
+		return 0; /* no format, or no memory for it: no frames */
+	size = (format.fmt.pix.sizeimage + (size_t)page - 1) / (size_t)page *
+	       (size_t)page;
+	for (unsigned i = 0; i < camera->settings.buffers; i++) {
+		void *frame = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+				   (off_t)(i * size));
+
+		if (frame == MAP_FAILED)
+			return error_set_errno(err, errno, "cannot clear frame %u", i);
+		memset(frame, 0, size);
+		munmap(frame, size);
+	}
+	return 0;
+}
+
+/* Two formats, one of which differs from any: the timeout's picture goes with a change. */
+static int set_defaults(const struct camera *camera, int fd, struct error *err)
+{
+	int r = set_control(fd, CONTROL_KEEP_FORMAT, 0, err);
+
+	(void)camera;
+	if (r == 0)
+		r = set_control(fd, CONTROL_SUSTAIN_FRAMERATE, 0, err);
+	if (r == 0)
+		r = set_control(fd, CONTROL_TIMEOUT, ANY_TIMEOUT_MS, err);
+	if (r == 0)
+		r = set_format(fd, V4L2_PIX_FMT_GREY, WIDTH / 2, HEIGHT / 2, err);
+	if (r == 0)
+		r = set_format(fd, V4L2_PIX_FMT_YUYV, WIDTH, HEIGHT, err);
+	if (r == 0)
+		r = set_control(fd, CONTROL_TIMEOUT, 0, err);
+	return r;
+}
+
+/* Each begins with the device just opened, by nobody else. */
+static int (*const reset_steps[])(const struct camera *camera, int fd,
+				  struct error *err) = {
+	use_up_request,
+	clear_frames,
+	set_defaults,
+};
+
+static int take_reset_steps(const struct camera *camera, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < KUDEV_ARRAY_SIZE(reset_steps); i++) {
+		KUDEV_AUTO_CLOSE int fd = open_alone(camera->number, err);
+
+		r = fd < 0 ? fd : reset_steps[i](camera, fd, err);
+	}
+	return r < 0 ? r : loopback_set_frame_rate(camera->number, FRAME_RATE, err);
+}
+
+int camera_reset(const struct camera *camera, struct error *err)
+{
+	KUDEV_AUTO_FREE char *format = NULL;
+	int r = take_reset_steps(camera, err);
+	int restored = open_to_all(camera, r < 0 ? NULL : err);
+
+	if (r < 0 || restored < 0)
+		return r < 0 ? r : restored;
+	format = loopback_format(camera->number);
+	if (format && *format)
+		return error_set(err, EIO, "/dev/video%u still has the format %s",
+				 camera->number, format);
+	return 0;
+}
+
+int camera_recreate(const struct camera *camera, const struct loopback_control *control,
+		    struct error *err)
+{
+	int r = remove_device(camera->number, control, err);
+
+	if (r < 0) {
+		(void)open_to_all(camera, NULL);
+		return r;
+	}
+	r = camera_create(camera, control, err);
+	return r < 0 ? r : camera_adjust(camera, err);
+}
