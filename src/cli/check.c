@@ -185,6 +185,8 @@ static void print_finding(const struct finding *finding)
 		printf(":%u", class->config->line);
 	printf(")\n");
 	print_devices(class);
+	if (finding->scan.degraded)
+		printf("  degraded  %s\n", finding->scan.degraded);
 	for (size_t i = 0; i < finding->scan.missing.count; i++)
 		printf("  missing   %s: %s\n", finding->scan.missing.items[i].path,
 		       finding->scan.missing.items[i].reason);
@@ -296,6 +298,8 @@ static struct json_object *finding_json(const struct finding *finding)
 	json_object_object_add(object, "devices", devices);
 	json_object_object_add(object, "missing", remarks_json(&finding->scan.missing));
 	json_object_object_add(object, "notes", remarks_json(&finding->scan.notes));
+	if (finding->scan.degraded)
+		add_string(object, "degraded", finding->scan.degraded);
 	json_object_object_add(object, "conflicts", conflicts);
 	return object;
 }

@@ -49,7 +49,8 @@ struct look {
 	bool may_recreate;
 	struct found *items;
 	size_t count;
-	char *failure; /* why there can't be any cameras; NULL: there can */
+	bool is_usable; /* the module is, or will be once it is loaded */
+	char *failure;	/* why there are no cameras at all; NULL: there are */
 	char *note;
 };
 
@@ -198,7 +199,7 @@ static void give_reason(struct found *item, const struct error *err)
 static int repair(const struct look *look, struct found *item, int fault,
 		  const struct loopback_control *control, struct error *err)
 {
-	if (look->is_preview && fault == -ENODEV)
+	if (look->is_preview && look->is_usable && fault == -ENODEV)
 		return 0;
 	if (look->is_preview || !control)
 		return fault;
@@ -235,10 +236,11 @@ static void look_around(struct look *look)
 	KUDEV_AUTO_LOOPBACK_CONTROL struct loopback_control control =
 		LOOPBACK_CONTROL_INIT;
 	KUDEV_AUTO_ERROR struct error err = {0};
-	bool is_usable = reach_module(look, &control, &err) == 0;
-	const struct loopback_control *known = control.fd >= 0 ? &control : NULL;
+	const struct loopback_control *known;
 	size_t ready = 0;
 
+	look->is_usable = reach_module(look, &control, &err) == 0;
+	known = control.fd >= 0 ? &control : NULL;
 	for (size_t i = 0; i < look->count; i++) {
 		if (!look->items[i].is_busy)
 			look_at(look, &look->items[i], known);
@@ -249,9 +251,9 @@ static void look_around(struct look *look)
 		if (look->items[i].is_ready && !look->items[i].is_busy)
 			adjust(&look->items[i]);
 	}
-	if (!is_usable && ready == 0)
+	if (!look->is_usable && ready == 0)
 		look->failure = mem_string(error_message(&err));
-	else if (!is_usable && !look->note)
+	else if (!look->is_usable && !look->note)
 		look->note = mem_string(error_message(&err));
 }
 
