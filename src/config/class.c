@@ -16,6 +16,26 @@ void class_place(struct config_class *class, const struct document *document,
 	class->column = node_column(node);
 }
 
+/* How the IDs of a class begin and which numbers follow, which is all that is in them. */
+struct id_range {
+	size_t stem; /* bytes */
+	uint64_t first, count;
+};
+
+static struct id_range ids_of(const struct config_class *class)
+{
+	if (class->source == CONFIG_SOURCE_V4L2LOOPBACK)
+		return (struct id_range){
+			.stem = strlen("video"),
+			.first = class->v4l2loopback.first_number,
+			.count = class->v4l2loopback.count,
+		};
+	return (struct id_range){
+		.stem = strlen(class->name) + 1,
+		.count = class->simulate.count,
+	};
+}
+
 /* How many of the numbers from 0 to count - 1 have that many decimal digits. */
 static uint64_t numbers_with(unsigned digits, uint64_t count)
 {
@@ -35,17 +55,20 @@ uint64_t class_list_size(const struct config_class *class)
 {
 	/* Every NUMA node but 0 takes the same; 0 takes less. */
 	int numa_node = class->simulate.numa_nodes > 0 ? 1 : LIST_NUMA_UNKNOWN;
+	struct id_range ids = ids_of(class);
 	uint64_t total = 0;
 
-	/* An ID is <class>-<n> or <class>-<n>-<copy>, so that few lengths occur. */
+	/* An ID is <stem><n> or <stem><n>-<copy>, so that few lengths occur. */
 	for (unsigned n = 1; n <= NUMBER_DIGITS; n++) {
+		uint64_t count = numbers_with(n, ids.first + ids.count) -
+				 numbers_with(n, ids.first);
+
 		for (unsigned copy = 1; copy <= NUMBER_DIGITS; copy++) {
-			size_t id = strlen(class->name) + 1 + n;
+			size_t id = ids.stem + n;
 
 			if (class->share > 1)
 				id += 1 + copy;
-			total += numbers_with(n, class->simulate.count) *
-				 numbers_with(copy, class->share) *
+			total += count * numbers_with(copy, class->share) *
 				 list_device_size(id, numa_node);
 		}
 	}
@@ -76,8 +99,7 @@ static bool is_same(const char *a, const char *b)
 	return a && b && strcmp(a, b) == 0;
 }
 
-/* "3:5", or "KUDEV_DEVICE:3:5" if it is not in the file that is being talked about. */
-static char *describe_place(const struct config_class *class, const char *file)
+char *class_describe_place(const struct config_class *class, const char *file)
 {
 	if (strcmp(class->file, file) == 0)
 		return mem_printf("%u:%u", class->line, class->column);
@@ -88,7 +110,7 @@ static void report_double(const struct config_class *first,
 			  const struct config_class *second,
 			  struct diagnostics *diagnostics)
 {
-	KUDEV_AUTO_FREE char *place = describe_place(first, second->file);
+	KUDEV_AUTO_FREE char *place = class_describe_place(first, second->file);
 	bool name = is_same(first->name, second->name);
 	KUDEV_AUTO_FREE char *quoted = text_quote(name ? second->name : second->resource);
 	KUDEV_AUTO_FREE char *message =

@@ -15,8 +15,14 @@ void class_place(struct config_class *class, const struct document *document,
 		 const yaml_node_t *node);
 
 /*
- * The bytes of the message that lists a simulated class to the kubelet, at its longest:
- * every device unhealthy.
+ * "3:5", or "KUDEV_DEVICE:3:5" if it is not in the file that is being talked about; the
+ * caller frees it.
+ */
+char *class_describe_place(const struct config_class *class, const char *file);
+
+/*
+ * The bytes of the message that lists a class of simulated devices or virtual cameras to
+ * the kubelet, at its longest: every device unhealthy.
  */
 uint64_t class_list_size(const struct config_class *class);
 

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "config/cameras.h"
 #include "config/class.h"
 #include "config/load.h"
 #include "config/native.h"
@@ -395,18 +396,32 @@ static struct load load_begin(const struct settings *flags,
 	return load;
 }
 
-/* libudev knows no other root than /. */
+/* Why the source knows no other root than /; NULL: it does. */
+static const char *rootless_reason(enum config_source source)
+{
+	switch (source) {
+	case CONFIG_SOURCE_MATCH:
+		return "match asks udev, which looks below / alone";
+	case CONFIG_SOURCE_V4L2LOOPBACK:
+		return "v4l2loopback asks the kernel for cameras, which it puts below / "
+		       "alone";
+	case CONFIG_SOURCE_GROUPS:
+	case CONFIG_SOURCE_SIMULATE:
+		break;
+	}
+	return NULL;
+}
+
 static void check_root(const struct config *config, struct diagnostics *diagnostics)
 {
 	for (size_t i = 0; *config->root && i < config->class_count; i++) {
 		const struct config_class *class = &config->classes[i];
+		const char *reason = rootless_reason(class->source);
 
-		if (class->source == CONFIG_SOURCE_MATCH)
-			diagnostics_add(
-				diagnostics, DIAGNOSTIC_ERROR, class->file, class->line,
-				class->column,
-				"match asks udev, which looks below / alone; it does "
-				"not go with --root");
+		if (reason)
+			diagnostics_add(diagnostics, DIAGNOSTIC_ERROR, class->file,
+					class->line, class->column,
+					"%s; it does not go with --root", reason);
 	}
 }
 
@@ -433,6 +448,7 @@ static int load_end(struct load *load, const char *node_name, struct config **re
 	if (load->flags->simulate_directory)
 		move_simulated(config, load->flags->simulate_directory);
 	config->node_name = mem_string(node_name ? node_name : "");
+	cameras_check(config, load->diagnostics);
 	if (load->diagnostics->errors > 0)
 		return -EINVAL;
 	*ret = take_ptr(config);

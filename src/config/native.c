@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/native.h"
+#include "config/cameras.h"
 #include "config/config.h"
 #include "config/health.h"
 #include "config/match.h"
@@ -369,8 +370,11 @@ static const struct field class_fields[] = {
 	{
 		.key = "v4l2loopback",
 		.help = "Virtual cameras that kudev makes and owns.",
-		.type = &field_reserved,
+		.type = &field_mapping,
 		.flags = FIELD_SOURCE,
+		.fields = cameras_fields,
+		.finish = cameras_finish,
+		.offset = offsetof(struct config_class, v4l2loopback),
 	},
 	{
 		.key = "share",

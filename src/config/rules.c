@@ -182,15 +182,39 @@ static void share_groups(struct document *document, const yaml_node_t *mapping,
 }
 
 static void check_list_size(struct document *document, const yaml_node_t *mapping,
-			    const struct config_class *class)
+			    const struct config_class *class, const char *source,
+			    unsigned count)
 {
 	if (!class->name || class_list_size(class) <= LIST_MAX_SIZE)
 		return;
-	document_error(
-		document, document_key(document, mapping, "simulate"),
-		"simulate: a list of %u devices for %u containers each would not fit "
-		"the 4 MiB of a gRPC message; lower count or share",
-		class->simulate.count, class->share);
+	document_error(document, document_key(document, mapping, source),
+		       "%s: a list of %u devices for %u containers each would not fit "
+		       "the 4 MiB of a gRPC message; lower count or share",
+		       source, count, class->share);
+}
+
+static void check_cameras(struct document *document, const yaml_node_t *mapping,
+			  const struct config_class *class)
+{
+	check_list_size(document, mapping, class, "v4l2loopback",
+			class->v4l2loopback.count);
+	if (class->share > 1 && class->v4l2loopback.reset != CONFIG_RESET_NONE)
+		document_error(document, document_key(document, mapping, "share"),
+			       "share: a camera that is reset for one container would be "
+			       "reset under the others that hold it; say reset: none in "
+			       "v4l2loopback as well");
+}
+
+static enum config_source find_source(struct document *document,
+				      const yaml_node_t *mapping)
+{
+	if (document_key(document, mapping, "simulate"))
+		return CONFIG_SOURCE_SIMULATE;
+	if (document_key(document, mapping, "match"))
+		return CONFIG_SOURCE_MATCH;
+	if (document_key(document, mapping, "v4l2loopback"))
+		return CONFIG_SOURCE_V4L2LOOPBACK;
+	return CONFIG_SOURCE_GROUPS;
 }
 
 /* What only a class with a certain source can have. */
@@ -226,12 +250,12 @@ void class_finish(struct document *document, const yaml_node_t *mapping,
 	class_place(class, document, mapping);
 	class->shares_nodes = class->share > 1;
 	check_sources(document, mapping, field->fields);
-	if (document_key(document, mapping, "simulate")) {
-		class->source = CONFIG_SOURCE_SIMULATE;
-		check_list_size(document, mapping, class);
-	}
-	if (document_key(document, mapping, "match"))
-		class->source = CONFIG_SOURCE_MATCH;
+	class->source = find_source(document, mapping);
+	if (class->source == CONFIG_SOURCE_SIMULATE)
+		check_list_size(document, mapping, class, "simulate",
+				class->simulate.count);
+	if (class->source == CONFIG_SOURCE_V4L2LOOPBACK)
+		check_cameras(document, mapping, class);
 	check_match_keys(document, mapping, class);
 	if (mount_path && document_key(document, mapping, "groups"))
 		document_error(document, mount_path,

@@ -421,6 +421,50 @@ static void a_root_of_slash_is_the_real_root(void **state)
 	}
 }
 
+static void udev_and_the_kernel_know_no_other_root(void **state)
+{
+	AUTO_FILE struct file file = file_make(
+		"classes:\n- name: a\n  match: [{subsystem: tty}]\n"
+		"- name: b\n  v4l2loopback: {}\n");
+	const struct settings flags = {.config = file.path, .root = "/a"};
+	AUTO_LOADED struct loaded loaded = load(&flags, nothing);
+	KUDEV_AUTO_FREE char *expected = mem_printf(
+		"%s:2:3: match asks udev, which looks below / alone; it does not go with "
+		"--root\n"
+		"%s:4:3: v4l2loopback asks the kernel for cameras, which it puts below / "
+		"alone; it does not go with --root\n",
+		file.path, file.path);
+
+	(void)state;
+	assert_string_equal(loaded.messages, expected);
+}
+
+static void a_label_may_hold_the_nodes_name(void **state)
+{
+	static const struct {
+		const char *label, *expected; /* behind the file's name */
+	} tests[] = {
+		{"{node} {index}", ""},
+		{"{node}, one of the cameras of it {index}",
+		 ":1:11: label of video10: \"node-1, one of the cameras of it 0\" has 34 "
+		 "bytes, 31 at most are allowed\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(tests); i++) {
+		KUDEV_AUTO_FREE char *text = mem_printf(
+			"classes: [{name: a, v4l2loopback: {label: \"%s\"}}]\n",
+			tests[i].label);
+		AUTO_FILE struct file file = file_make(text);
+		const struct settings flags = {.config = file.path};
+		AUTO_LOADED struct loaded loaded = load(&flags, nothing);
+		KUDEV_AUTO_FREE char *expected = mem_printf(
+			"%s%s", *tests[i].expected ? file.path : "", tests[i].expected);
+
+		assert_string_equal(loaded.messages, expected);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +485,8 @@ int main(void)
 		cmocka_unit_test(nothing_at_all_says_what_to_give),
 		cmocka_unit_test(a_forbidden_file_names_the_permission),
 		cmocka_unit_test(a_root_of_slash_is_the_real_root),
+		cmocka_unit_test(udev_and_the_kernel_know_no_other_root),
+		cmocka_unit_test(a_label_may_hold_the_nodes_name),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -165,7 +165,8 @@ static void a_class_has_one_source(void **state)
 {
 	static const struct parse_case tests[] = {
 		{BARE,
-		 "t:2:3: the class has no devices: give paths, groups, match or simulate\n"},
+		 "t:2:3: the class has no devices: give paths, groups, match, simulate or "
+		 "v4l2loopback\n"},
 		{BARE "  paths: [/dev/a]\n  simulate: {count: 1}\n",
 		 "t:4:3: a class has one source, but both \"paths\" (at 3:3) and \"simulate\" "
 		 "(at 4:3) are given\n"},
@@ -174,8 +175,10 @@ static void a_class_has_one_source(void **state)
 		 "t:3:10: paths: expected a list, got \"/dev/a\"\n"},
 		{BARE "  groups: []\n", "t:3:11: groups: the list is empty\n"},
 		{BARE "  match: [{subsystem: tty}]\n", NULL},
-		{BARE "  v4l2loopback: {count: 8}\n",
-		 "t:3:17: v4l2loopback: is not supported by this version of kudev\n"},
+		{BARE "  v4l2loopback: {count: 8}\n", NULL},
+		{BARE "  v4l2loopback: {}\n  match: [{subsystem: tty}]\n",
+		 "t:3:3: a class has one source, but both \"match\" (at 4:3) and "
+		 "\"v4l2loopback\" (at 3:3) are given\n"},
 		{CLASS "  cdi: {write: true}\n",
 		 "t:4:8: cdi: is not supported by this version of kudev\n"},
 		{CLASS "  identity: serial\n  together: parent\n",

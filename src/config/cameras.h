@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KUDEV_CONFIG_CAMERAS_H
+#define KUDEV_CONFIG_CAMERAS_H
+
+/*
+ * The grammar of "v4l2loopback", struct config_v4l2loopback, and what the classes of
+ * virtual cameras demand of each other: no number and no path may be that of two of them.
+ * Pure.
+ */
+
+#include "config/config.h"
+#include "config/diagnostics.h"
+#include "config/field.h"
+
+extern const struct field cameras_fields[];
+
+void cameras_finish(struct document *document, const yaml_node_t *mapping,
+		    const struct field *field, void *target);
+
+/* char *; what a dummy's path is before its number. */
+extern const struct field_type camera_prefix;
+
+/* A label that V4L2 and v4l2loopback take: UTF-8 of 1 to CONFIG_LABEL_MAX bytes. */
+int camera_label_check(const char *label, struct error *err);
+
+/*
+ * The label of the camera with this index, from 0; the caller frees it. class must be
+ * complete, and config must know the node's name.
+ */
+char *camera_label(const struct config *config, const struct config_class *class,
+		   unsigned index);
+
+/* Once all classes are there and have their resources: labels, numbers and dummies. */
+void cameras_check(const struct config *config, struct diagnostics *diagnostics);
+
+#endif
