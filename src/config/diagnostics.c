@@ -37,13 +37,13 @@ static void remove_item(struct diagnostics *diagnostics, size_t index)
 	memmove(item, item + 1, (diagnostics->count - index) * sizeof(*item));
 }
 
-/* Gives up the last warning, so that no error is hidden by one, else the last error. */
+/* Gives up the last that is no error, so that none is hidden by one, else the last. */
 static void drop_one(struct diagnostics *diagnostics)
 {
 	size_t victim = diagnostics->count - 1;
 
 	for (size_t i = diagnostics->count; i > 0; i--) {
-		if (diagnostics->items[i - 1].severity != DIAGNOSTIC_WARNING)
+		if (diagnostics->items[i - 1].severity == DIAGNOSTIC_ERROR)
 			continue;
 		victim = i - 1;
 		break;
@@ -86,7 +86,12 @@ void diagnostics_add(struct diagnostics *diagnostics, enum diagnostic_severity s
 
 char *diagnostic_text(const struct diagnostic *diagnostic)
 {
-	const char *mark = diagnostic->severity == DIAGNOSTIC_WARNING ? "warning: " : "";
+	static const char *const marks[] = {
+		[DIAGNOSTIC_ERROR] = "",
+		[DIAGNOSTIC_WARNING] = "warning: ",
+		[DIAGNOSTIC_NOTE] = "note: ",
+	};
+	const char *mark = marks[diagnostic->severity];
 
 	if (diagnostic->line == 0)
 		return mem_printf("%s: %s%s", diagnostic->file, mark,

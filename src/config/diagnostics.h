@@ -17,6 +17,7 @@
 enum diagnostic_severity {
 	DIAGNOSTIC_ERROR,
 	DIAGNOSTIC_WARNING,
+	DIAGNOSTIC_NOTE, /* nothing is wrong, but not everybody would expect it */
 };
 
 struct diagnostic {
@@ -42,7 +43,7 @@ void diagnostics_add(struct diagnostics *diagnostics, enum diagnostic_severity s
 
 /*
  * "file:line:column: message" or "file: message"; the message of a warning is preceded by
- * "warning: ". The caller frees it.
+ * "warning: ", that of a note by "note: ". The caller frees it.
  */
 char *diagnostic_text(const struct diagnostic *diagnostic);
 
