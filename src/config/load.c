@@ -12,6 +12,7 @@
 #include "config/native.h"
 #include "config/squat.h"
 #include "config/value.h"
+#include "config/videoplugin.h"
 
 static const struct field root_fields[] = {
 	{
@@ -107,7 +108,7 @@ void settings_from_environment(char *(*lookup)(const char *name),
 			       const char **device_slot, struct settings *ret,
 			       struct diagnostics *diagnostics)
 {
-	struct settings settings = {0};
+	struct settings settings = {.lookup = lookup};
 
 	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(settings_table); i++) {
 		const struct setting *setting = &settings_table[i];
@@ -311,6 +312,23 @@ static void read_file(struct load *load, const char *file)
 		refuse(load->diagnostics, file, explain(&err));
 }
 
+static void read_environment(struct load *load)
+{
+	videoplugin_lookup lookup = load->environment->lookup;
+
+	if (lookup && videoplugin_is_meant(lookup)) {
+		videoplugin_read(lookup, CONFIG_FILE, load->config, load->diagnostics);
+		return;
+	}
+	diagnostics_add(
+		load->diagnostics, DIAGNOSTIC_ERROR, CONFIG_FILE, 0, 0,
+		"does not exist, and nothing else says which devices to hand out; "
+		"write it, name another file with --config, or give a --device%s",
+		lookup && videoplugin_is_hinted(lookup)
+			? "; for the cameras of video-device-plugin set MAX_DEVICES"
+			: "");
+}
+
 static void read_default_file(struct load *load)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
@@ -320,9 +338,7 @@ static void read_default_file(struct load *load)
 	if (file_read(CONFIG_FILE, DOCUMENT_SIZE_MAX, &text, &size, &err) == 0)
 		read_text(load, text, size, CONFIG_FILE);
 	else if (err.code == ENOENT)
-		refuse(load->diagnostics, CONFIG_FILE,
-		       "does not exist, and nothing else says which devices to hand out; "
-		       "write it, name another file with --config, or give a --device");
+		read_environment(load);
 	else
 		refuse(load->diagnostics, CONFIG_FILE, explain(&err));
 }

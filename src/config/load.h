@@ -27,6 +27,11 @@ struct settings {
 	const char *log_format;
 	const char *root;
 	const char *simulate_directory; /* instead of each class's own */
+	/*
+	 * Finds the variables of video-device-plugin, which are read if nothing else says
+	 * which devices there are; NULL: they are not.
+	 */
+	char *(*lookup)(const char *name);
 	bool lenient;
 };
 
