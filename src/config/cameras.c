@@ -370,8 +370,8 @@ int camera_label_check(const char *label, struct error *err)
 	return 0;
 }
 
-char *camera_label(const struct config *config, const struct config_class *class,
-		   unsigned index)
+static char *make_label(const struct config *config, const struct config_class *class,
+			unsigned index)
 {
 	const struct config_v4l2loopback *cameras = &class->v4l2loopback;
 	KUDEV_AUTO_FREE char *id = mem_printf("video%u", cameras->first_number + index);
@@ -395,15 +395,17 @@ static void report(const struct config_class *class, struct diagnostics *diagnos
 }
 
 /* The first that is wrong stands for all: the others are most likely wrong like it. */
-static void check_labels(const struct config *config, const struct config_class *class,
-			 struct diagnostics *diagnostics)
+static void make_labels(const struct config *config, struct config_class *class,
+			struct diagnostics *diagnostics)
 {
+	struct strings *labels = &class->v4l2loopback.labels;
+
 	for (unsigned i = 0; i < class->v4l2loopback.count; i++) {
 		KUDEV_AUTO_ERROR struct error err = {0};
-		KUDEV_AUTO_FREE char *label = camera_label(config, class, i);
 		KUDEV_AUTO_FREE char *message = NULL;
 
-		if (camera_label_check(label, &err) == 0)
+		strings_take(labels, make_label(config, class, i));
+		if (camera_label_check(labels->items[i], &err) == 0)
 			continue;
 		message = mem_printf("label of video%u: %s",
 				     class->v4l2loopback.first_number + i,
@@ -496,14 +498,14 @@ static bool is_complete(const struct config_class *class)
 	       class->name && class->resource;
 }
 
-void cameras_check(const struct config *config, struct diagnostics *diagnostics)
+void cameras_complete(struct config *config, struct diagnostics *diagnostics)
 {
 	for (size_t i = 0; i < config->class_count; i++) {
-		const struct config_class *class = &config->classes[i];
+		struct config_class *class = &config->classes[i];
 
 		if (!is_complete(class))
 			continue;
-		check_labels(config, class, diagnostics);
+		make_labels(config, class, diagnostics);
 		for (size_t j = 0; j < i; j++) {
 			if (is_complete(&config->classes[j]) &&
 			    !check_pair(&config->classes[j], class, diagnostics))

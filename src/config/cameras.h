@@ -24,13 +24,9 @@ extern const struct field_type camera_prefix;
 int camera_label_check(const char *label, struct error *err);
 
 /*
- * The label of the camera with this index, from 0; the caller frees it. class must be
- * complete, and config must know the node's name.
+ * Once all classes are there and have their resources, and the node's name is known: makes
+ * the labels, and checks these, the numbers and the dummies.
  */
-char *camera_label(const struct config *config, const struct config_class *class,
-		   unsigned index);
-
-/* Once all classes are there and have their resources: labels, numbers and dummies. */
-void cameras_check(const struct config *config, struct diagnostics *diagnostics);
+void cameras_complete(struct config *config, struct diagnostics *diagnostics);
 
 #endif

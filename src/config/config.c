@@ -139,10 +139,10 @@ static void clear_class(struct config_class *class)
 	free(class->groups);
 	free(class->simulate.directory);
 	template_free(class->v4l2loopback.label);
+	strings_clear(&class->v4l2loopback.labels);
 	free(class->v4l2loopback.owner);
 	free(class->v4l2loopback.group);
 	free(class->v4l2loopback.fallback_prefix);
-	free(class->socket);
 	free_matches(class->matches, class->match_count);
 	free_checks(class->health.checks, class->health.check_count);
 	template_free(class->mount_path);

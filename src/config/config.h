@@ -217,7 +217,8 @@ struct config_simulate {
 struct config_v4l2loopback {
 	unsigned count;
 	unsigned first_number;
-	struct template *label; /* at most CONFIG_LABEL_MAX bytes for any of them */
+	struct template *label;
+	struct strings labels; /* of each camera; at most CONFIG_LABEL_MAX bytes */
 	bool exclusive_caps;
 	unsigned buffers; /* 1…CONFIG_BUFFERS_MAX */
 	unsigned openers;
@@ -273,7 +274,6 @@ struct config_class {
 	struct config_mount *mounts;
 	size_t mount_count;
 	enum config_preferred preferred;
-	char *socket; /* the name of its socket; NULL: made up anew each time */
 
 	/* Where the class was written; file is owned by the class and never NULL. */
 	char *file;

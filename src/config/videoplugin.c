@@ -375,8 +375,8 @@ static void set_key(const struct reading *reading, const char *key, const char *
 }
 
 /*
- * The kubelet is told the name of a plugin's socket, not its path, so that a socket in
- * another directory could never be found.
+ * The name in SOCKET_PATH is not used: kubelets up to 1.36 confuse two registrations with one
+ * name, and later ones call it unsupported. Its directory has to be the kubelet's.
  */
 static void check_sockets(const struct reading *reading)
 {
@@ -462,7 +462,6 @@ static void add_class(const struct reading *reading, struct values *values)
 	class->name = mem_string(CLASS_NAME);
 	class->file = mem_string("environment");
 	class->resource = take_ptr(values->resource);
-	class->socket = mem_string(name_of(values->socket_path));
 	class->source = CONFIG_SOURCE_V4L2LOOPBACK;
 	fill_cameras(&class->v4l2loopback, values);
 

@@ -304,7 +304,8 @@ static void make_dummy(struct slot *slot)
 
 static void remove_dummy(struct slot *slot)
 {
-	(void)unlink(slot->dummy_path);
+	if (has_dummy(slot))
+		(void)unlink(slot->dummy_path);
 	slot->is_dummy = false;
 }
 
@@ -315,9 +316,11 @@ static void choose(struct slot *slot)
 	bool wants_dummy = owner->degraded && !slot->is_ready &&
 			   config_of(owner)->fallback == CONFIG_FALLBACK_DUMMY;
 
-	if (wants_dummy == slot->is_dummy || !owner->host)
+	if (wants_dummy == slot->is_dummy)
 		return;
-	if (wants_dummy && !(slot->device != 0 && is_held(slot)))
+	if (!owner->host)
+		slot->is_dummy = wants_dummy;
+	else if (wants_dummy && !(slot->device != 0 && is_held(slot)))
 		make_dummy(slot);
 	else if (slot->is_dummy && slot->is_ready && !is_held(slot))
 		remove_dummy(slot);
@@ -740,22 +743,10 @@ static int find_group(const char *name, gid_t *ret, struct error *err)
 	return 0;
 }
 
-static void fill_settings(const struct v4l2loopback *source, const struct slot *slot,
-			  unsigned index, struct loopback_settings *ret)
+static struct loopback_settings make_settings(const struct config_v4l2loopback *config,
+					      size_t index)
 {
-	const struct config_v4l2loopback *config = config_of(source);
-	char text[16];
-	const char *values[CONFIG_VARIABLE_MAX] = {
-		[CONFIG_VARIABLE_ID] = slot->id,
-		[CONFIG_VARIABLE_INDEX] = text,
-		[CONFIG_VARIABLE_CLASS] = source->source.class->name,
-		[CONFIG_VARIABLE_RESOURCE] = source->source.class->resource,
-	};
-	KUDEV_AUTO_FREE char *label = NULL;
-
-	snprintf(text, sizeof(text), "%u", index);
-	label = template_expand(config->label, values);
-	*ret = (struct loopback_settings){
+	struct loopback_settings settings = {
 		.buffers = config->buffers,
 		.openers = config->openers,
 		.min_width = config->min_width,
@@ -764,7 +755,10 @@ static void fill_settings(const struct v4l2loopback *source, const struct slot *
 		.max_height = config->max_height,
 		.exclusive_caps = config->exclusive_caps,
 	};
-	snprintf(ret->label, sizeof(ret->label), "%s", label);
+
+	snprintf(settings.label, sizeof(settings.label), "%s",
+		 config->labels.items[index]);
+	return settings;
 }
 
 static int make_slots(struct v4l2loopback *source, struct error *err)
@@ -789,12 +783,11 @@ static int make_slots(struct v4l2loopback *source, struct error *err)
 		slot->dummy_path = mem_printf("%s%u", config->fallback_prefix, number);
 		slot->camera = (struct camera){
 			.number = number,
+			.settings = make_settings(config, source->count),
 			.mode = config->mode,
 			.owner = owner,
 			.group = group,
 		};
-		fill_settings(source, slot, (unsigned)source->count,
-			      &slot->camera.settings);
 		/* Of a kudev before; a pod may hold it. */
 		slot->is_dummy = has_dummy(slot);
 	}
@@ -815,6 +808,8 @@ static struct source *v4l2loopback_free(struct source *base)
 			slot->reset->slot = NULL;
 		if (slot->preparation)
 			fail_preparation(slot->preparation, ECANCELED, "kudev ends");
+		if (source->host && slot->is_dummy && !is_held(slot))
+			remove_dummy(slot);
 		free(slot->id);
 		free(slot->path);
 		free(slot->dummy_path);

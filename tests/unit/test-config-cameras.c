@@ -19,7 +19,6 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(class->source, CONFIG_SOURCE_V4L2LOOPBACK);
 	assert_string_equal(class->permissions, "rw");
 	assert_null(class->mount_path);
-	assert_null(class->socket);
 	assert_int_equal(cameras->count, 1);
 	assert_int_equal(cameras->first_number, 10);
 	assert_string_equal(template_text(cameras->label), "{class} {index}");
@@ -50,7 +49,7 @@ static void every_key_is_kept(void **state)
 									    "  mountPath: /dev/video0\n  permissions: r\n");
 	const struct config_class *class = &config->classes[0];
 	const struct config_v4l2loopback *cameras = &class->v4l2loopback;
-	KUDEV_AUTO_FREE char *label = camera_label(config, class, 7);
+	const char *label = cameras->labels.items[7];
 
 	(void)state;
 	assert_int_equal(class->share, 2);
