@@ -183,12 +183,11 @@ make_overlay()
 	root=$(mktemp -d "$output/overlay.XXXXXX")
 	unpacked=$root
 	mkdir -p "$root"/{guest,cases} "$root"/usr/{bin,lib64,lib/"$triplet"}
-	for program in kudev tests/vm/camera tests/vm/kubelet tests/vm/uevents tests/vm/vudc; do
-		[[ ! -x $tree/$program ]] || strip -o "$root/usr/bin/vm-${program##*/}" \
-			"$tree/$program"
+	for program in camera frames kubelet uevents vudc; do
+		[[ ! -x $tree/tests/vm/$program ]] ||
+			strip -o "$root/usr/bin/vm-$program" "$tree/tests/vm/$program"
 	done
 	strip -o "$root/usr/bin/kudev" "$kudev"
-	rm -f "$root/usr/bin/vm-kudev"
 	copy_libraries "$root" "$root"/usr/bin/*
 	cp "$here"/guest/* "$root/guest/"
 	cp "$here"/cases/*.sh "$root/cases/"
