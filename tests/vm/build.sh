@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makes what the test machine boots from: vmlinux and base.cpio, a root of Debian's own
 # packages, kept in KUDEV_VM_CACHE (~/.cache/kudev-vm) until a package or this file changes;
-# and initrd.cpio, which is base.cpio with the programs under test, the guest's scripts and
-# the cases on top.
+# cameras.cpio, see modules.sh; and initrd.cpio, which is both with the programs under test,
+# the guest's scripts and the cases on top.
 #
 #   build.sh TREE OUTPUT [KEPT]
 #
@@ -25,11 +25,13 @@ guest_modules=(
 	usb_f_uac1 usb_f_uvc usbip-vudc usbserial uvcvideo vhci-hcd vivid xhci-pci
 )
 
-# What of the packages goes into the guest; the libraries that these need come along.
+# What of the packages goes into the guest; the libraries that these need come along. kudev
+# opens libkmod when it needs it.
 guest_programs=(
 	usr/bin/kmod usr/bin/nsenter usr/bin/setpriv usr/bin/udevadm usr/bin/unshare
 	usr/lib/udev/ata_id usr/lib/udev/cdrom_id usr/lib/udev/dmi_memory_id
 	usr/lib/udev/fido_id usr/lib/udev/mtd_probe usr/lib/udev/scsi_id usr/lib/udev/v4l_id
+	"usr/lib/$triplet/libkmod.so.2"
 )
 
 kernel_package()
@@ -215,8 +217,9 @@ if [[ ! -e $base/base.cpio ]]; then
 	say "making the guest's root from ${packages[*]}"
 	make_base "$base"
 fi
+"$here/modules.sh" "$(grep linux-image "$base/packages")" "$output/cameras.cpio"
 make_overlay "$output"
-cat "$base/base.cpio" "$output/overlay.cpio" >"$output/initrd.cpio"
+cat "$base/base.cpio" "$output/cameras.cpio" "$output/overlay.cpio" >"$output/initrd.cpio"
 ln -sf "$base/vmlinux" "$output/vmlinux"
 say "guest: $(grep -h linux-image "$base/packages" | cut -d _ -f 1,2)," \
 	"$(grep -h '^udev_' "$base/packages" | cut -d _ -f 1,2)"
