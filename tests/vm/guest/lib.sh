@@ -146,6 +146,16 @@ equal()
 	}
 }
 
+# fails_with NAME COMMAND...: the command fails, and the last word that it says is the name
+# of the error, as of all errors of vm-frames.
+fails_with()
+{
+	local name=$1
+
+	shift
+	! "$@" 2>"$state/error" && equal "$(sed -n '$s/.* //p' "$state/error")" "$name"
+}
+
 # keep NAME VALUE: for later machines of the same run; kept NAME prints it.
 keep()
 {
@@ -195,6 +205,7 @@ clean_up()
 
 	stop_serving
 	stop_program camera
+	remove_cameras
 	for name in "$gadgets"/*; do
 		[ ! -d "$name" ] || gadget_remove "${name##*/}"
 	done
@@ -698,6 +709,105 @@ camera_function_remove()
 	rm "$1"/streaming/class/*/h "$1"/control/class/*/h "$1/streaming/header/h/u"
 	rmdir "$1/streaming/header/h" "$1/control/header/h" \
 		"$1/streaming/uncompressed/u/360p" "$1/streaming/uncompressed/u"
+}
+
+# -- virtual cameras: v4l2loopback in several versions, which modules.sh has made. They are
+# played with vm-frames (see frames.c), which is a second opinion, too.
+
+loopbacks=/modules/v4l2loopback
+
+# The versions, the oldest first. 0.12 has no control device.
+camera_versions()
+{
+	cat "$loopbacks/versions"
+}
+
+# Says which ones the guest lacks, and ends the case if those are all.
+needs_cameras()
+{
+	local suite reason
+
+	if [ -e "$loopbacks/missing" ]; then
+		while IFS=: read -r suite reason; do
+			skip "v4l2loopback of $suite" "${reason# }"
+		done <"$loopbacks/missing"
+	fi
+	[ -s "$loopbacks/versions" ] || exit 0
+}
+
+# camera_module VERSION [xz]: from now on modprobe and libkmod find this one, compressed or
+# not; camera_module none: none at all. What is loaded stays. The shell's own depmod makes no
+# index for libkmod; and as it takes its time the index is kept for the next time.
+camera_module()
+{
+	local modules index=$state/index-$1${2:+.$2}
+
+	modules=/lib/modules/$(uname -r)
+	[ -e "$state/index-none" ] || copy_index "$modules" "$state/index-none"
+	rm -rf "$modules/updates"
+	if [ "$1" != none ]; then
+		mkdir "$modules/updates"
+		cp "$loopbacks/$1/v4l2loopback.ko${2:+.$2}" "$modules/updates/" || return
+	fi
+	if [ -e "$index" ]; then
+		copy_index "$index" "$modules"
+	else
+		/usr/sbin/depmod && copy_index "$modules" "$index"
+	fi
+}
+
+# copy_index FROM TO: what depmod makes.
+copy_index()
+{
+	mkdir -p "$2"
+	cp "$1"/modules.dep* "$1"/modules.alias* "$1"/modules.symbols* "$1"/modules.softdep \
+		"$1"/modules.devname "$2/"
+}
+
+# camera_add VERSION NUMBER LABEL [OPTION...]: with the module of that version, which is
+# loaded unless one is. Options are as for vm-frames. 0.12 has one camera only, made when it
+# is loaded, and takes no option but exclusive=1.
+camera_add()
+{
+	local version=$1 number=$2 label=$3
+
+	shift 3
+	case $version in
+	0.12.*)
+		[ ! -d /sys/module/v4l2loopback ] || wait_for rmmod v4l2loopback || return
+		/usr/sbin/modprobe v4l2loopback devices=1 video_nr="$number" \
+			card_label="$label" exclusive_caps=$#
+		;;
+	*)
+		/usr/sbin/modprobe v4l2loopback devices=0 &&
+			equal "$(vm-frames add "$number" "label=$label" "$@")" "$number"
+		;;
+	esac
+}
+
+# hold_camera NODE: somebody has it open, until release_camera NODE.
+hold_camera()
+{
+	start_program "hold-${1##*/}" vm-frames hold "$1" >"$state/hold"
+	wait_for grep -qx open "$state/hold"
+}
+
+release_camera()
+{
+	stop_program "hold-${1##*/}"
+}
+
+# Ends all who use one, and takes the module away. Unlike taking away a single camera that is
+# safe at any time: the module refuses while one is in use.
+remove_cameras()
+{
+	killall -q vm-frames v4l2-ctl
+	rm -f "$state"/hold-*.pid /dev/dummy-video*
+	if [ -d /sys/module/v4l2loopback ]; then
+		settle
+		wait_for rmmod v4l2loopback
+	fi
+	[ ! -e "$state/index-none" ] || camera_module none
 }
 
 # usb_device SERIAL: the directory in sysfs.
