@@ -96,7 +96,8 @@ extract_vmlinux()
 	head -c $((offset + length - 4)) "$image" | tail -c +$((offset + 1)) | "$2" -dc >"$1"
 }
 
-# copy_modules ROOT RELEASE: those of guest_modules and what they need.
+# copy_modules ROOT RELEASE: those of guest_modules and what they need, without what takes the
+# kernel time to check: signatures, and types for BPF.
 copy_modules()
 {
 	local root=$1 release=$2 module path tools=$work/tools
@@ -111,7 +112,7 @@ copy_modules()
 	done | awk '$1 == "insmod" { print $2 }' | sort -u | while read -r path; do
 		path=$(realpath --relative-to="$unpacked" "$path")
 		mkdir -p "$root/${path%/*}"
-		cp "$unpacked/$path" "$root/$path"
+		LD_LIBRARY_PATH='' strip -g -R .BTF -o "$root/$path" "$unpacked/$path"
 	done
 	cp "$unpacked/usr/lib/modules/$release"/modules.{builtin,builtin.modinfo,order} \
 		"$root/usr/lib/modules/$release/"
