@@ -37,11 +37,17 @@ skip()
 	exit 77
 }
 
-# What a case says about the machines that it wants: "# machine: numa second" are two, one
-# after the other.
+# What a case says about the machines that it wants: "# machine: numa default" are both of
+# these. Nothing: any one will do.
 machines_of()
 {
-	sed -n 's/^# machine: *//p' "$here/cases/$1.sh" | grep . || echo default
+	sed -n 's/^# machine: *//p' "$here/cases/$1.sh"
+}
+
+# How long a case takes, by what it says ("# seconds: 8"), for an even distribution.
+seconds_of()
+{
+	sed -n 's/^# seconds: *//p' "$here/cases/$1.sh" | grep . || echo 2
 }
 
 # The parts of a machine beyond a processor, memory and two serial ports.
@@ -94,55 +100,34 @@ qemu()
 	exec timeout -k 5 "${KUDEV_VM_SECONDS:-600}" qemu-system-x86_64 -machine q35 -accel tcg \
 		-cpu max,-erms,-fsrm "${clock[@]}" -m 512 -nodefaults -no-user-config \
 		-display none -no-reboot "${options[@]}" \
-		-kernel "$tree/vmlinux" -initrd "$directory/initrd.cpio" \
+		-kernel "$tree/vmlinux" -initrd "$tree/initrd.cpio" \
 		-append "console=ttyS0 quiet panic=-1 oops=panic cryptomgr.notests \
 mitigations=off nokaslr tsc=reliable audit=0 apparmor=0 rcupdate.rcu_expedited=1 rodata=off \
 vm.machine=$name vm.clock=$clock_name vm.cases=$cases $(machine_words "$name")" \
-		-serial "file:$directory/console.log" -serial "file:$directory/$name.tap" \
+		-serial "file:$directory/console.log" -serial "file:$directory/tap" \
 		</dev/null >"$directory/qemu.log" 2>&1
 }
 
-# job DIRECTORY MACHINES CASE...: boots the machines one after the other, each with its
-# cases and what the ones before have kept.
+# job DIRECTORY MACHINE CASES: boots the machine with these cases, and prints its results.
 job()
 {
-	local directory=$1 machines=$2 name status cases pid
+	local directory=$1 name=$2 status=0 pid
 
-	shift 2
 	trap 'kill "$pid"; exit 1' TERM
-	: >"$directory/kept"
-	for name in $machines; do
-		cases=$(for_machine "$name" "$@")
-		cat "$tree/initrd.cpio" <(cd "$directory" && printf 'kept\n' |
-			cpio -o -H newc -R 0:0 --quiet) >"$directory/initrd.cpio"
-		status=0
-		qemu "$directory" "$name" "${cases%,}" &
-		pid=$!
-		wait "$pid" || status=$?
-		sed -n 's/^keep //p' "$directory/$name.tap" >>"$directory/kept"
-		grep -v '^keep ' "$directory/$name.tap" || true
-		grep -q '^1\.\.' "$directory/$name.tap" && continue
+	qemu "$directory" "$name" "$3" &
+	pid=$!
+	wait "$pid" || status=$?
+	cat "$directory/tap" || true
+	if ! grep -q '^1\.\.' "$directory/tap"; then
 		printf 'not ok 0 - %s: the machine ends (QEMU ended with %d)\n' "$name" "$status"
 		tail -n 30 "$directory/console.log" "$directory/qemu.log" | cat -v | sed 's/^/#   /'
-	done
-	rm -f "$directory/initrd.cpio"
+	fi
 }
 
-# for_machine NAME CASE...: those that want it, each with a comma behind it.
-for_machine()
-{
-	local name=$1 case_name
-
-	shift
-	for case_name; do
-		[[ " $(machines_of "$case_name") " != *" $name "* ]] || printf '%s,' "$case_name"
-	done
-}
-
-# start_job MACHINES CASE...: in the background, as soon as there is a processor for it.
+# start_job MACHINE CASES: in the background, as soon as there is a processor for it.
 start_job()
 {
-	local directory=$tree/jobs/$((++jobs))
+	local directory=$tree/jobs/$1
 
 	mkdir -p "$directory"
 	while ((running >= max_jobs)); do
@@ -153,13 +138,22 @@ start_job()
 	running=$((running + 1))
 }
 
-# Numbers all results anew, and plans them.
+# Numbers all results anew, and plans them. What two machines found by themselves, and is to be
+# the same ("same NAME VALUE"), is a result as well.
 merge()
 {
 	awk '/^1\.\./ { next }
+		/^same / { values[$2] = values[$2] " " $3; machines[$2, $3]++; next }
 		/^(not )?ok [0-9]+/ { sub(/ok [0-9]+/, "ok " ++count) }
 		{ print }
-		END { print "1.." count + 0 }' "$@"
+		END {
+			for (name in values) {
+				split(values[name], value, " ")
+				print (machines[name, value[1]] == 2 ? "" : "not ") "ok " ++count,
+					"- " name " is the same on both machines:" values[name]
+			}
+			print "1.." count + 0
+		}' "$@"
 }
 
 count_tap()
@@ -193,42 +187,58 @@ else
 fi
 "$here/build.sh" "$programs" "$tree" || skip "the guest can't be made"
 
-# add_case NAME MACHINES: into the job that has these machines, or a new one.
+# add_case NAME MACHINE
 add_case()
 {
-	local machines
-
-	for machines in "${!groups[@]}"; do
-		if [[ " $machines " == *" $2 "* ]]; then
-			groups[$machines]+=" $1"
-			return
-		fi
-	done
-	groups[$2]=$1
+	members[$2]+=",$1"
+	load[$2]=$((load[$2] + $(seconds_of "$1")))
 }
 
-# The longest lists of machines first. Of the usual machine there is one for each job.
+# Prints the machine that has the least to do.
+idlest()
+{
+	local machine
+
+	for machine in "${machines[@]}"; do
+		echo "${load[$machine]} $machine"
+	done | sort -n | head -n 1 | cut -d ' ' -f 2
+}
+
+# Those machines that cases ask for, and usual ones, until each job has one.
 rm -rf "$tree/jobs"
-jobs=0
 running=0
 max_jobs=${KUDEV_VM_JOBS:-$(nproc)}
-declare -A groups=()
-turn=0
-while read -r machines name; do
-	machines=${machines//,/ }
-	[[ $machines != default ]] || machines="default $((turn++ % max_jobs))"
-	add_case "$name" "$machines"
-done < <(for name in "${cases[@]}"; do
-	machines=$(machines_of "$name")
-	printf '%d %s %s\n' "${#machines}" "${machines// /,}" "$name"
-done | sort -k1,1rn -k3 | cut -d ' ' -f 2-)
+mapfile -t machines < <(for name in "${cases[@]}"; do
+	machines_of "$name"
+done | tr ' ' '\n' | sort -ur)
+number=0
+while ((${#machines[@]} < max_jobs && ${#machines[@]} < ${#cases[@]})); do
+	machines+=("default$((++number))")
+done
+declare -A members=() load=()
+for machine in "${machines[@]}"; do
+	load[$machine]=0
+done
+
+# The longest cases first.
+mapfile -t cases < <(for name in "${cases[@]}"; do
+	echo "$(seconds_of "$name") $name"
+done | sort -k1,1rn -k2 | cut -d ' ' -f 2)
+for name in "${cases[@]}"; do
+	for machine in $(machines_of "$name"); do
+		add_case "$name" "$machine"
+	done
+done
+for name in "${cases[@]}"; do
+	[[ $(machines_of "$name") ]] || add_case "$name" "$(idlest)"
+done
+
 start=$SECONDS
 # shellcheck disable=SC2046  # numbers
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
-while read -r machines; do
-	read -ra members <<<"${groups[$machines]}"
-	start_job "${machines%% [0-9]*}" "${members[@]}"
-done < <(printf '%s\n' "${!groups[@]}" | sort)
+for machine in "${machines[@]}"; do
+	start_job "$machine" "${members[$machine]#,}"
+done
 wait
 merge "$tree"/jobs/*/results | tee "$tree/results.tap"
 say "ran for $((SECONDS - start)) s"

@@ -156,15 +156,10 @@ fails_with()
 	! "$@" 2>"$state/error" && equal "$(sed -n '$s/.* //p' "$state/error")" "$name"
 }
 
-# keep NAME VALUE: for later machines of the same run; kept NAME prints it.
-keep()
+# same NAME VALUE: the runner sees to it that it is the same on the other machine.
+same()
 {
-	tap "keep $1 $2"
-}
-
-kept()
-{
-	sed -n "s/^$1 //p" /kept 2>/dev/null | tail -n 1
+	tap "same $1 $2"
 }
 
 # -- cases
@@ -209,7 +204,7 @@ clean_up()
 	for name in "$gadgets"/*; do
 		[ ! -d "$name" ] || gadget_remove "${name##*/}"
 	done
-	for name in loop vivid ftdi_sio; do
+	for name in loop vivid ftdi_sio xhci_pci; do
 		[ ! -d "/sys/module/$name" ] || rmmod "$name"
 	done
 	udevd_is_up || start_udevd
