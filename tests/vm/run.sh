@@ -71,14 +71,27 @@ machine_options()
 	esac
 }
 
-# What the kernel of a machine is told beyond that; of two such words the last one counts.
-# The memory of cameras' frames is cleared as on any Debian, or shows who leaves that to it.
-machine_words()
+# kernel_words MACHINE CLOCK: the kernel's command line. The last of two that contradict each
+# other counts.
+kernel_words()
 {
-	case $1 in
-	cameras) echo init_on_alloc=1 ;;
-	leaky) echo init_on_alloc=0 ;;
-	esac
+	# Who looks at the guest's console sees what there is to see.
+	echo console=ttyS0 quiet panic=-1 oops=panic
+	# Emulation makes dear what a real processor has for nothing, or nearly: protection
+	# that no case is about, in each system call, each page and each process.
+	echo mitigations=off rodata=off nokaslr no5lvl nosmap nosmep init_on_alloc=0 \
+		cgroup_disable=memory audit=0 lsm=none
+	# Code at the same address in each process is translated once.
+	echo norandmaps
+	# No self-tests. The timer is the HPET, for the kernel counts in a loop how fast the
+	# other one goes.
+	echo cryptomgr.notests rcupdate.rcu_expedited=1 nolapic_timer noreplace-smp
+	echo tsc=reliable
+	# The counter goes by the virtual clock, whose unit is a nanosecond.
+	[[ $2 != virtual ]] || echo tsc_early_khz=1000000
+	# As on any Debian, for what kernels do about the memory of frames.
+	[[ $1 != cameras ]] || echo init_on_alloc=1
+	echo "vm.machine=$1" "vm.clock=$2"
 }
 
 # The machine's time is the number of its instructions, two nanoseconds each, and it does not
@@ -87,7 +100,7 @@ machine_words()
 # processor; KUDEV_VM_CPUS gives it several and real time. Takes the place of the shell.
 qemu()
 {
-	local directory=$1 name=$2 cases=$3 options
+	local directory=$1 name=$2 cases=$3 options words
 	local clock=(-icount "shift=1,sleep=off") clock_name=virtual
 
 	mapfile -t options < <(machine_options "$name")
@@ -95,15 +108,13 @@ qemu()
 		clock=(-smp "$KUDEV_VM_CPUS")
 		clock_name=real
 	fi
-	# PVH starts the unpacked kernel. No self-tests, and no rep movsb, which is emulated
-	# byte by byte.
+	mapfile -t words < <(kernel_words "$name" "$clock_name")
+	# PVH starts the unpacked kernel. No rep movsb, which is emulated byte by byte.
 	exec timeout -k 5 "${KUDEV_VM_SECONDS:-600}" qemu-system-x86_64 -machine q35 -accel tcg \
 		-cpu max,-erms,-fsrm "${clock[@]}" -m 512 -nodefaults -no-user-config \
 		-display none -no-reboot "${options[@]}" \
 		-kernel "$tree/vmlinux" -initrd "$tree/initrd.cpio" \
-		-append "console=ttyS0 quiet panic=-1 oops=panic cryptomgr.notests \
-mitigations=off nokaslr tsc=reliable audit=0 apparmor=0 rcupdate.rcu_expedited=1 rodata=off \
-vm.machine=$name vm.clock=$clock_name vm.cases=$cases $(machine_words "$name")" \
+		-append "${words[*]} vm.cases=$cases" \
 		-serial "file:$directory/console.log" -serial "file:$directory/tap" \
 		</dev/null >"$directory/qemu.log" 2>&1
 }
