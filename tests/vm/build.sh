@@ -5,7 +5,7 @@
 # cameras.cpio, see modules.sh; and initrd.cpio, which is both with the programs under test,
 # the guest's scripts and the cases on top.
 #
-#   build.sh TREE OUTPUT [KEPT]
+#   build.sh TREE OUTPUT
 #
 # TREE is a build tree with kudev and the programs of tests/vm in it. Prints what it made.
 set -euo pipefail

@@ -3,16 +3,17 @@
  * The kubelet of the test machine: the stand-in of "kudev try" with a clock, told by a
  * fifo what to do.
  *
- *	kubelet DIRECTORY FIFO
+ *	kubelet DIRECTORY STATE
  *
  * Writes a line for each list that comes, with the times of CLOCK_MONOTONIC and
  * CLOCK_REALTIME in microseconds at which it did:
  *
  *	list RESOURCE MONOTONIC REALTIME ID=Healthy ID=Unhealthy@NUMA-NODE …
  *
- * Takes "allocate RESOURCE ID…" and "prefer RESOURCE COUNT" from the fifo, one at a time,
- * and answers with lines of which the last begins with "allocated", "preferred" or
- * "refused". Thread: the loop's.
+ * and keeps the last one of DOMAIN/CLASS in STATE/last/CLASS, for a shell to read without
+ * another process. Takes "allocate RESOURCE ID…" and "prefer RESOURCE COUNT" from the fifo
+ * STATE/commands, one at a time, and answers into the fifo STATE/answers with lines of which
+ * the last begins with "allocated", "preferred" or "refused". Thread: the loop's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,9 @@
 struct kubelet {
 	struct loop *loop;
 	struct standin *standin;
+	const char *state; /* the directory */
 	int fifo;
+	FILE *answers;
 	char line[64 * 1024]; /* what has come from the fifo and has no end yet */
 	size_t length;
 	struct rpc_request *request; /* that is being answered, for the resource: */
@@ -47,37 +50,59 @@ static int64_t clock_us(clockid_t clock)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* The first word and the times. */
-static void print_head(const char *what, const char *resource)
+/* The first word and the time. */
+static void print_head(FILE *file, const char *what, const char *resource)
 {
-	printf("%s %s %" PRId64, what, resource, clock_us(CLOCK_MONOTONIC));
+	fprintf(file, "%s %s %" PRId64, what, resource, clock_us(CLOCK_MONOTONIC));
 }
 
-static void print_end(void)
+static void print_end(FILE *file)
 {
-	printf("\n");
-	fflush(stdout);
+	fprintf(file, "\n");
+	fflush(file);
 }
 
-static void print_device(const V1beta1__Device *device)
+static void print_device(FILE *file, const V1beta1__Device *device)
 {
-	printf(" %s=%s", device->id, device->health);
+	fprintf(file, " %s=%s", device->id, device->health);
 	if (!device->topology)
 		return;
 	for (size_t i = 0; i < device->topology->n_nodes; i++)
-		printf("@%" PRId64, (int64_t)device->topology->nodes[i]->id);
+		fprintf(file, "@%" PRId64, (int64_t)device->topology->nodes[i]->id);
+}
+
+static void print_list(FILE *file, const struct standin_resource *resource)
+{
+	print_head(file, "list", resource->name);
+	fprintf(file, " %" PRId64, clock_us(CLOCK_REALTIME));
+	for (size_t i = 0; i < resource->list->n_devices; i++)
+		print_device(file, resource->list->devices[i]);
+	print_end(file);
+}
+
+/* Who reads meanwhile has the one before, whole. */
+static void keep_list(const struct kubelet *kubelet,
+		      const struct standin_resource *resource)
+{
+	const char *slash = strchr(resource->name, '/');
+	KUDEV_AUTO_FREE char *path = mem_printf("%s/last/%s", kubelet->state,
+						slash ? slash + 1 : resource->name);
+	KUDEV_AUTO_FREE char *hidden = mem_printf("%s/list", kubelet->state);
+	FILE *file = fopen(hidden, "we");
+
+	if (!file)
+		return;
+	print_list(file, resource);
+	fclose(file);
+	(void)rename(hidden, path);
 }
 
 static void on_list(struct standin_resource *resource,
 		    const V1beta1__ListAndWatchResponse *previous, void *data)
 {
 	(void)previous;
-	(void)data;
-	print_head("list", resource->name);
-	printf(" %" PRId64, clock_us(CLOCK_REALTIME));
-	for (size_t i = 0; i < resource->list->n_devices; i++)
-		print_device(resource->list->devices[i]);
-	print_end();
+	print_list(stdout, resource);
+	keep_list(data, resource);
 }
 
 static void on_allocated(struct standin_resource *resource, const char *device_id,
@@ -97,23 +122,25 @@ static const struct standin_callbacks callbacks = {
 	.on_allocated = on_allocated,
 };
 
-static void print_container(const char *name,
+static void print_container(FILE *file, const char *name,
 			    const V1beta1__ContainerAllocateResponse *container)
 {
 	for (size_t i = 0; i < container->n_devices; i++)
-		printf("device %s %s %s %s\n", name, container->devices[i]->host_path,
-		       container->devices[i]->container_path,
-		       container->devices[i]->permissions);
+		fprintf(file, "device %s %s %s %s\n", name,
+			container->devices[i]->host_path,
+			container->devices[i]->container_path,
+			container->devices[i]->permissions);
 	for (size_t i = 0; i < container->n_mounts; i++)
-		printf("mount %s %s %s %s\n", name, container->mounts[i]->host_path,
-		       container->mounts[i]->container_path,
-		       container->mounts[i]->read_only ? "ro" : "rw");
+		fprintf(file, "mount %s %s %s %s\n", name,
+			container->mounts[i]->host_path,
+			container->mounts[i]->container_path,
+			container->mounts[i]->read_only ? "ro" : "rw");
 	for (size_t i = 0; i < container->n_envs; i++)
-		printf("env %s %s=%s\n", name, container->envs[i]->key,
-		       container->envs[i]->value);
+		fprintf(file, "env %s %s=%s\n", name, container->envs[i]->key,
+			container->envs[i]->value);
 	for (size_t i = 0; i < container->n_annotations; i++)
-		printf("annotation %s %s=%s\n", name, container->annotations[i]->key,
-		       container->annotations[i]->value);
+		fprintf(file, "annotation %s %s=%s\n", name,
+			container->annotations[i]->key, container->annotations[i]->value);
 }
 
 static void on_allocate_answer(const void *bytes, size_t size, void *data)
@@ -126,10 +153,11 @@ static void on_allocate_answer(const void *bytes, size_t size, void *data)
 	if (!response)
 		return;
 	for (size_t i = 0; i < response->n_container_responses; i++)
-		print_container(kubelet->resource, response->container_responses[i]);
-	print_head("allocated", kubelet->resource);
-	printf(" %s", ids);
-	print_end();
+		print_container(kubelet->answers, kubelet->resource,
+				response->container_responses[i]);
+	print_head(kubelet->answers, "allocated", kubelet->resource);
+	fprintf(kubelet->answers, " %s", ids);
+	print_end(kubelet->answers);
 	v1beta1__allocate_response__free_unpacked(response, NULL);
 }
 
@@ -141,20 +169,21 @@ static void on_preferred_answer(const void *bytes, size_t size, void *data)
 
 	if (!response)
 		return;
-	print_head("preferred", kubelet->resource);
+	print_head(kubelet->answers, "preferred", kubelet->resource);
 	for (size_t i = 0; i < response->n_container_responses; i++) {
 		for (size_t j = 0; j < response->container_responses[i]->n_deviceids; j++)
-			printf(" %s", response->container_responses[i]->deviceids[j]);
+			fprintf(kubelet->answers, " %s",
+				response->container_responses[i]->deviceids[j]);
 	}
-	print_end();
+	print_end(kubelet->answers);
 	v1beta1__preferred_allocation_response__free_unpacked(response, NULL);
 }
 
-static void refuse(const char *resource, const char *text)
+static void refuse(struct kubelet *kubelet, const char *resource, const char *text)
 {
-	print_head("refused", resource);
-	printf(" %s", text);
-	print_end();
+	print_head(kubelet->answers, "refused", resource);
+	fprintf(kubelet->answers, " %s", text);
+	print_end(kubelet->answers);
 }
 
 static void on_answered(enum rpc_status status, const char *text, void *data)
@@ -163,7 +192,7 @@ static void on_answered(enum rpc_status status, const char *text, void *data)
 
 	kubelet->request = NULL;
 	if (status != RPC_OK)
-		refuse(kubelet->resource, text);
+		refuse(kubelet, kubelet->resource, text);
 }
 
 static const struct rpc_request_callbacks allocate_callbacks = {
@@ -242,11 +271,11 @@ static void run_command(struct kubelet *kubelet, const char *command, const char
 						 : NULL;
 
 	if (!resource || !resource->connected || !resource->list) {
-		refuse(name ? name : "-", "not served");
+		refuse(kubelet, name ? name : "-", "not served");
 		return;
 	}
 	if (kubelet->request) {
-		refuse(name, "still busy with the last command");
+		refuse(kubelet, name, "still busy with the last command");
 		return;
 	}
 	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(commands); i++) {
@@ -255,7 +284,7 @@ static void run_command(struct kubelet *kubelet, const char *command, const char
 			return;
 		}
 	}
-	refuse(name, "no such command");
+	refuse(kubelet, name, "no such command");
 }
 
 static void run_line(struct kubelet *kubelet, char *line)
@@ -344,26 +373,39 @@ static int run(struct kubelet *kubelet, const char *directory, struct error *err
 	return r;
 }
 
+/* One of the fifos; for reading and writing, so that it never ends and never waits. */
+static int open_fifo(const char *state, const char *name, int flags)
+{
+	KUDEV_AUTO_FREE char *path = mem_printf("%s/%s", state, name);
+	int fd = open(path, O_RDWR | O_CLOEXEC | flags);
+
+	if (fd < 0)
+		fprintf(stderr, "kubelet: %s: %s\n", path, strerror(errno));
+	return fd;
+}
+
 int main(int argc, char *argv[])
 {
 	static struct kubelet kubelet;
 	KUDEV_AUTO_ERROR struct error err = {0};
+	int answers;
 	int r;
 
 	if (argc != 3) {
-		fprintf(stderr, "usage: %s DIRECTORY FIFO\n", argv[0]);
+		fprintf(stderr, "usage: %s DIRECTORY STATE\n", argv[0]);
 		return 2;
 	}
-	/* For writing too, so that it never ends. */
-	kubelet.fifo = open(argv[2], O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (kubelet.fifo < 0) {
-		fprintf(stderr, "%s: %s: %s\n", argv[0], argv[2], strerror(errno));
+	kubelet.state = argv[2];
+	kubelet.fifo = open_fifo(argv[2], "commands", O_NONBLOCK);
+	answers = open_fifo(argv[2], "answers", 0);
+	kubelet.answers = answers < 0 ? NULL : fdopen(answers, "w");
+	if (kubelet.fifo < 0 || !kubelet.answers)
 		return 1;
-	}
 	r = run(&kubelet, argv[1], &err);
 	if (r < 0)
 		fprintf(stderr, "%s: %s\n", argv[0], error_message(&err));
 	strings_clear(&kubelet.ids);
+	fclose(kubelet.answers);
 	fd_close(kubelet.fifo);
 	return r < 0;
 }

@@ -22,9 +22,12 @@ id_of()
 	local id
 
 	for id in $(device_ids "$1"); do
-		allocate "$1" "$id" >/dev/null
-		! grep -q "^device [^ ]* $2 " "$state/answer" || echo "$id"
-	done | head -n 1
+		allocate "$1" "$id"
+		if grep -q "^device [^ ]* $2 " "$state/answer"; then
+			echo "$id"
+			return
+		fi
+	done
 }
 
 # node_at UDC: the node of what is plugged in there.

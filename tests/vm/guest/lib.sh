@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=dash disable=SC2013,SC2034,SC3043  # words are meant
+# shellcheck shell=dash disable=SC2013,SC2034,SC3043,SC3045  # words are meant; not dash
 # What the cases are written with. To be sourced by the guest's shell, busybox ash, which
 # runs its own applets unless a path is given; hence some paths below.
 
@@ -14,9 +14,10 @@ patience=15
 # boot_value NAME DEFAULT
 boot_value()
 {
-	local word
+	local word words
 
-	for word in $(cat /proc/cmdline); do
+	read -r words </proc/cmdline
+	for word in $words; do
 		case $word in
 		"$1="*)
 			echo "${word#*=}"
@@ -46,7 +47,8 @@ verdict()
 {
 	local number
 
-	number=$(($(cat "$counter") + 1))
+	read -r number <"$counter"
+	number=$((number + 1))
 	echo "$number" >"$counter"
 	tap "$1 $number - ${case_name:-init}: $2"
 }
@@ -80,6 +82,12 @@ now_ms()
 	echo "$now_ms"
 }
 
+# pause SECONDS: no process, as sleep is; nobody ever writes there.
+pause()
+{
+	read -r -t "$1" _ <>"$state/silence"
+}
+
 # wait_for COMMAND...: until it succeeds; fails if that takes more than $patience seconds.
 # Waiting costs the host nothing, looking does.
 wait_for()
@@ -91,7 +99,7 @@ wait_for()
 	start_ms=$now_ms
 	while [ "$now_ms" -lt $((start_ms + patience * 1000)) ]; do
 		[ "$now_ms" -lt $((start_ms + 500)) ] || pause=0.3
-		sleep "$pause"
+		pause "$pause"
 		"$@" && return
 		read_clock
 	done
@@ -236,7 +244,9 @@ program_pid()
 
 is_running()
 {
-	[ -e "$state/$1.pid" ] && kill -0 "$(program_pid "$1")" 2>/dev/null
+	local pid
+
+	[ -e "$state/$1.pid" ] && read -r pid <"$state/$1.pid" && kill -0 "$pid" 2>/dev/null
 }
 
 has_ended()
@@ -249,7 +259,7 @@ stop_program()
 	local pid
 
 	[ -e "$state/$1.pid" ] || return 0
-	pid=$(program_pid "$1")
+	read -r pid <"$state/$1.pid"
 	kill "$pid" 2>/dev/null
 	kill -CONT "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
@@ -260,15 +270,17 @@ stop_program()
 	rm -f "$state/$1.pid"
 }
 
-# The kubelet: its directory, and a line in $state/lists for each list that comes.
+# The kubelet: its directory, a line in $state/lists for each list that comes, and the last
+# one of each class in $state/last.
 start_kubelet()
 {
 	: >"$state/lists"
+	rm -f "$state"/last/*
 	! is_running kubelet || return 0
-	mkdir -p "$plugins"
-	rm -f "$state/commands"
-	mkfifo "$state/commands"
-	start_program kubelet vm-kubelet "$plugins" "$state/commands" >>"$state/lists"
+	mkdir -p "$plugins" "$state/last"
+	rm -f "$state/commands" "$state/answers"
+	mkfifo "$state/commands" "$state/answers"
+	start_program kubelet vm-kubelet "$plugins" "$state" >>"$state/lists"
 	wait_for test -S "$plugins/kubelet.sock"
 }
 
@@ -312,20 +324,28 @@ serve_below()
 	wait_for is_serving
 }
 
+# Sets classes to their names.
 configure()
 {
-	{
-		echo "domain: vm.test"
-		grep -v '^domain:'
-	} >"$state/kudev.yaml"
+	local line
+
+	classes=
+	echo "domain: vm.test" >"$state/kudev.yaml"
+	while IFS= read -r line; do
+		case $line in
+		domain:*) continue ;;
+		*"- name: "*) classes="$classes ${line##*- name: }" ;;
+		esac
+		printf '%s\n' "$line"
+	done >>"$state/kudev.yaml"
 }
 
 is_serving()
 {
 	local class
 
-	for class in $(sed -n 's/^ *- name: *//p' "$state/kudev.yaml"); do
-		grep -q "^list vm.test/$class " "$state/lists" || return
+	for class in $classes; do
+		[ -e "$state/last/$class" ] || return
 	done
 }
 
@@ -353,15 +373,22 @@ needs()
 
 # -- what the kubelet has seen
 
-# last_list CLASS: the last list's devices, one a line: ID=Healthy or ID=Unhealthy@0.
+# read_list CLASS: sets list to the last list's devices: "ID=Healthy ID=Unhealthy@0".
+read_list()
+{
+	list=
+	[ -e "$state/last/$1" ] && read -r _ _ _ _ list <"$state/last/$1"
+}
+
+# last_list CLASS: the same, one a line.
 last_list()
 {
-	awk -v name="vm.test/$1" '$1 == "list" && $2 == name { last = $0 }
-		END {
-			count = split(last, words, " ")
-			for (i = 5; i <= count; i++)
-				print words[i]
-		}' "$state/lists"
+	local device list
+
+	read_list "$1"
+	for device in $list; do
+		echo "$device"
+	done
 }
 
 count_lists()
@@ -372,10 +399,16 @@ count_lists()
 # has_healthy CLASS COUNT [OF]: so many are Healthy (of so many in the list).
 has_healthy()
 {
-	awk -v name="vm.test/$1" -v want="$2" -v all="${3:-}" '
-		$1 == "list" && $2 == name { count = NF - 4; healthy = gsub("=Healthy", "&") }
-		END { exit count == "" || healthy != want || (all != "" && count != all) }
-		' "$state/lists"
+	local all=0 device healthy=0 list
+
+	read_list "$1" || return
+	for device in $list; do
+		all=$((all + 1))
+		case $device in
+		*=Healthy*) healthy=$((healthy + 1)) ;;
+		esac
+	done
+	[ "$healthy" = "$2" ] && [ "$all" = "${3:-$all}" ]
 }
 
 # is_settled CLASS COUNT [OF]: has_healthy, and udevd has nothing to do; cheaper than settle.
@@ -387,15 +420,13 @@ is_settled()
 # is CLASS ID HEALTH, in the last list.
 is()
 {
-	awk -v name="vm.test/$1" -v device="$2" -v want="$3" '
-		$1 == "list" && $2 == name { last = $0 }
-		END {
-			count = split(last, words, "[ =@]")
-			for (i = 5; i < count; i++)
-				if (words[i] == device)
-					exit words[i + 1] != want
-			exit 1
-		}' "$state/lists"
+	local list
+
+	read_list "$1" || return
+	case " $list " in
+	*" $2=$3 "* | *" $2=$3@"*) ;;
+	*) return 1 ;;
+	esac
 }
 
 # is_healthy CLASS ID
@@ -412,7 +443,14 @@ is_unhealthy()
 # device_ids CLASS: those that are Healthy.
 device_ids()
 {
-	last_list "$1" | sed -n 's/=Healthy.*//p'
+	local device list
+
+	read_list "$1"
+	for device in $list; do
+		case $device in
+		*=Healthy*) echo "${device%%=*}" ;;
+		esac
+	done
 }
 
 # show_latency NODE CLASS: how long lists took after its events, as notes.
@@ -438,44 +476,36 @@ first_list_with()
 	grep "^list vm.test/$1 .* $2" "$state/lists" | head -n 1 | cut -d ' ' -f 3
 }
 
-count_answers()
-{
-	grep -cE '^(allocated|refused|preferred) ' "$state/lists"
-}
-
-has_more_answers()
-{
-	[ "$(count_answers)" -gt "$1" ]
-}
-
-# ask COMMAND CLASS WORD...: sends it to the kubelet and prints its answer: the lines of
-# one kind each that it has besides its last, "allocated", "refused" or "preferred".
+# ask COMMAND CLASS WORD...: sends it to the kubelet. Its answer goes to $state/answer, and
+# answer is set to the last line of it: "allocated", "refused" or "preferred" and so on.
 ask()
 {
-	local before command=$1 class=$2
+	local command=$1 class=$2
 
 	shift 2
-	before=$(count_answers)
 	echo "$command vm.test/$class $*" >"$state/commands"
-	wait_for has_more_answers "$before" || return
-	awk '/^(device|mount|env|annotation|cdi) / { block = block $0 "\n" }
-		/^list / { next }
-		/^(allocated|refused|preferred) / { last = block $0; block = "" }
-		END { print last }' "$state/lists"
+	while read -r -t "$patience" answer; do
+		printf '%s\n' "$answer"
+		case $answer in
+		allocated\ * | refused\ * | preferred\ *) return ;;
+		esac
+	done <"$state/answers" >"$state/answer"
+	# Should the answer come after all, it is not the next one's.
+	stop_program kubelet
+	return 1
 }
 
-# allocate CLASS ID...: prints what the container would get; fails if refused.
+# allocate CLASS ID...: fails if refused.
 allocate()
 {
-	ask allocate "$@" >"$state/answer"
-	cat "$state/answer"
-	grep -q '^allocated ' "$state/answer"
+	ask allocate "$@" && [ "${answer%% *}" = allocated ]
 }
 
 # prefer CLASS COUNT: the IDs that kudev prefers of the healthy ones.
 prefer()
 {
-	ask prefer "$@" | sed -n 's/^preferred [^ ]* [^ ]* //p'
+	ask prefer "$@"
+	sed -n 's/^preferred [^ ]* [^ ]* //p' "$state/answer"
 }
 
 # -- udev
@@ -616,7 +646,10 @@ unplug()
 
 is_plugged()
 {
-	[ -n "$(cat "$gadgets/$1/UDC")" ]
+	local udc
+
+	read -r udc <"$gadgets/$1/UDC"
+	[ -n "$udc" ]
 }
 
 gadget_remove()
