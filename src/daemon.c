@@ -144,7 +144,7 @@ int daemon_new(struct loop *loop, const struct config *config, struct daemon **r
 	daemon->health = health_new(loop, daemon->worker, config, daemon->inventory,
 				    find_holders, daemon);
 	daemon->discovery = discovery_new(loop, daemon->watcher, daemon->worker, config,
-					  daemon->inventory);
+					  daemon->inventory, find_holders, daemon);
 	/* After the first scan, so that what is there keeps its place. */
 	find_holders(daemon);
 	reconsider_matches(daemon);

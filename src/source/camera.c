@@ -21,10 +21,10 @@
 #define BUSY_STEP_MS 50
 #define REMOVE_STEP_MS 500
 #define ADD_TRIES 3
-/* Those of a fresh device. */
-#define FRAME_RATE 30
-#define WIDTH 640
-#define HEIGHT 480
+#define FRAME_RATE 30 /* that of a fresh device */
+/* A format that takes little memory; see close_alone(). */
+#define WIDTH 160
+#define HEIGHT 120
 
 /* The module's own controls: V4L2_CID_USER_BASE | 0xf000, and up. */
 #define CONTROL_KEEP_FORMAT (V4L2_CID_USER_BASE | 0xf000)
@@ -294,6 +294,18 @@ static int set_format(int fd, uint32_t pixel_format, uint32_t width, uint32_t he
 }
 
 /*
+ * Gives buffers of another size, if the module is ready for that: those of before are freed
+ * now, while nobody else is there.
+ */
+static void exchange_buffers(int fd)
+{
+	int type = V4L2_BUF_TYPE_VIDEO_OUTPUT;
+
+	(void)ioctl(fd, VIDIOC_STREAMOFF, &type);
+	(void)set_format(fd, V4L2_PIX_FMT_GREY, WIDTH / 2, HEIGHT / 2, NULL);
+}
+
+/*
  * A user may have asked for the next one to open the device to get at the picture that is
  * shown at a timeout. That was us; asking for buffers is the end of it.
  */
@@ -321,8 +333,11 @@ static int clear_frames(const struct camera *camera, int fd, struct error *err)
 	long page = sysconf(_SC_PAGESIZE);
 	size_t size;
 
-	if (ioctl(fd, VIDIOC_G_FMT, &format) < 0 || ioctl(fd, VIDIOC_S_FMT, &format) < 0)
-		return 0; /* no format, or no memory for it: no frames */
+	if (ioctl(fd, VIDIOC_G_FMT, &format) < 0)
+		return 0; /* no format, no frames */
+	/* If it can't be set, it is kept. */
+	if (ioctl(fd, VIDIOC_S_FMT, &format) < 0 && errno == ENOMEM)
+		return 0;
 	size = (format.fmt.pix.sizeimage + (size_t)page - 1) / (size_t)page *
 	       (size_t)page;
 	for (unsigned i = 0; i < camera->settings.buffers; i++) {
@@ -334,11 +349,11 @@ static int clear_frames(const struct camera *camera, int fd, struct error *err)
 		memset(frame, 0, size);
 		munmap(frame, size);
 	}
+	exchange_buffers(fd);
 	return 0;
 }
 
-/* Two formats, one of which differs from any: the timeout's picture goes with a change. */
-static int set_defaults(const struct camera *camera, int fd, struct error *err)
+static int reset_controls(const struct camera *camera, int fd, struct error *err)
 {
 	int r = set_control(fd, CONTROL_KEEP_FORMAT, 0, err);
 
@@ -346,32 +361,59 @@ static int set_defaults(const struct camera *camera, int fd, struct error *err)
 	if (r == 0)
 		r = set_control(fd, CONTROL_SUSTAIN_FRAMERATE, 0, err);
 	if (r == 0)
-		r = set_control(fd, CONTROL_TIMEOUT, ANY_TIMEOUT_MS, err);
-	if (r == 0)
-		r = set_format(fd, V4L2_PIX_FMT_GREY, WIDTH / 2, HEIGHT / 2, err);
-	if (r == 0)
-		r = set_format(fd, V4L2_PIX_FMT_YUYV, WIDTH, HEIGHT, err);
-	if (r == 0)
 		r = set_control(fd, CONTROL_TIMEOUT, 0, err);
+	exchange_buffers(fd);
 	return r;
 }
 
-/* Each begins with the device just opened, by nobody else. */
+/* The timeout's picture goes with a change of the format, of which this is at least one. */
+static int reset_format(const struct camera *camera, int fd, struct error *err)
+{
+	int r = set_control(fd, CONTROL_TIMEOUT, ANY_TIMEOUT_MS, err);
+
+	(void)camera;
+	exchange_buffers(fd);
+	if (r == 0)
+		r = set_format(fd, V4L2_PIX_FMT_YUYV, WIDTH, HEIGHT, err);
+	return r < 0 ? r : set_control(fd, CONTROL_TIMEOUT, 0, err);
+}
+
+/*
+ * Each begins with the device just opened, by nobody else, and ends with the close. Before
+ * 0.14 a format can only change when the device was closed after it was kept.
+ */
 static int (*const reset_steps[])(const struct camera *camera, int fd,
 				  struct error *err) = {
 	use_up_request,
 	clear_frames,
-	set_defaults,
+	reset_controls,
+	reset_format,
 };
+
+/*
+ * Before 0.15, two that close the device at the same time free its buffers both, and the
+ * kernel fails. Nobody is in when we close it as the last one; who comes then has to be in
+ * and out again before the buffers are freed, which therefore are few and small. Before
+ * 0.13 the device can be closed to all of them while it is open: the module compares the
+ * number as it is written, but keeps its lower half.
+ */
+static void close_alone(unsigned number, int fd)
+{
+	(void)loopback_shut(number);
+	close(fd);
+}
 
 static int take_reset_steps(const struct camera *camera, struct error *err)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < KUDEV_ARRAY_SIZE(reset_steps); i++) {
-		KUDEV_AUTO_CLOSE int fd = open_alone(camera->number, err);
+		int fd = open_alone(camera->number, err);
 
-		r = fd < 0 ? fd : reset_steps[i](camera, fd, err);
+		if (fd < 0)
+			return fd;
+		r = reset_steps[i](camera, fd, err);
+		close_alone(camera->number, fd);
 	}
 	return r < 0 ? r : loopback_set_frame_rate(camera->number, FRAME_RATE, err);
 }

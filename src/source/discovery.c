@@ -50,6 +50,8 @@ struct discovery {
 	struct watcher *watcher;
 	struct inventory *inventory;
 	const char *root; /* owned by the configuration */
+	loop_callback find_holders;
+	void *find_holders_data;
 	struct monitor *monitor;
 	struct loop_timer *settle;
 	struct loop_timer *rescan;
@@ -57,6 +59,7 @@ struct discovery {
 	int64_t settle_ms;
 	struct class_watch *classes;
 	size_t class_count;
+	bool is_started; /* the first scan is over */
 };
 
 static void log_failure(struct class_watch *watched, const char *message,
@@ -431,25 +434,33 @@ static void on_source_change(void *data)
 	schedule(watched->discovery);
 }
 
+/* One that nobody has seen yet may be held. */
 static bool is_held(const char *id, void *data)
 {
 	const struct class_watch *watched = data;
-	struct inventory *inventory = watched->discovery->inventory;
-	const struct device *device =
-		inventory_class_find(inventory_class_at(inventory, watched->index), id);
+	struct discovery *discovery = watched->discovery;
+	const struct device *device;
 
-	return device && inventory_is_held(inventory, device);
+	/* Not before the first scan, so that what is there keeps its place. */
+	if (discovery->find_holders && discovery->is_started)
+		discovery->find_holders(discovery->find_holders_data);
+	device = inventory_class_find(
+		inventory_class_at(discovery->inventory, watched->index), id);
+	return !device || inventory_is_held(discovery->inventory, device);
 }
 
 struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
 				struct worker *worker, const struct config *config,
-				struct inventory *inventory)
+				struct inventory *inventory, loop_callback find_holders,
+				void *data)
 {
 	struct discovery *discovery = mem_zero(sizeof(*discovery));
 
 	discovery->watcher = watcher;
 	discovery->inventory = inventory;
 	discovery->root = config->root;
+	discovery->find_holders = find_holders;
+	discovery->find_holders_data = data;
 	discovery->settle_ms = SETTLE_MS;
 	discovery->settle = loop_timer_new(loop, on_settled, discovery);
 	discovery->rescan = loop_timer_new(loop, on_rescan, discovery);
@@ -475,6 +486,7 @@ struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
 	discovery->monitor = monitor_new(loop, config->events, on_event, on_lost,
 					 discovery);
 	scan_all(discovery);
+	discovery->is_started = true;
 	return discovery;
 }
 

@@ -18,10 +18,13 @@ struct discovery;
 /*
  * Opens the sources of all classes and scans them once. A source that can't be opened
  * leaves its class empty, is logged, and is tried again with the slow rescans.
+ * find_holders (may be NULL) has inventory_hold() called for what pods hold; before it
+ * matters.
  */
 struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
 				struct worker *worker, const struct config *config,
-				struct inventory *inventory);
+				struct inventory *inventory, loop_callback find_holders,
+				void *data);
 
 /* Whether devices of the class are made ready for each container. */
 bool discovery_prepares(const struct config_class *class);

@@ -224,6 +224,12 @@ int loopback_set_max_openers(unsigned number, unsigned count, struct error *err)
 	return r;
 }
 
+/* 2^32, which is more than have it open, and 0 for the int that it is kept in. */
+int loopback_shut(unsigned number)
+{
+	return write_device_attribute(number, "max_openers", "4294967296", NULL);
+}
+
 int loopback_max_openers(unsigned number)
 {
 	KUDEV_AUTO_FREE char *text = read_device_attribute(number, "max_openers");

@@ -88,6 +88,11 @@ char *loopback_label(unsigned number);
  * With 0 nobody can open it: whether it is open, and a fence.
  */
 int loopback_set_max_openers(unsigned number, unsigned count, struct error *err);
+/*
+ * Lets nobody open the device any more although it is open, which only modules before
+ * 0.13 can: -EINVAL.
+ */
+int loopback_shut(unsigned number);
 /* -1: not known. */
 int loopback_max_openers(unsigned number);
 

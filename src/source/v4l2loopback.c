@@ -59,6 +59,7 @@ struct reset {
 	struct slot *slot; /* NULL: nobody waits for it any more */
 	struct camera camera;
 	bool is_recreation;
+	bool has_failed;
 	struct error err;
 };
 
@@ -183,8 +184,9 @@ static int reach_module(struct look *look, struct loopback_control *control,
 		return r;
 	if (loopback_version() >= LOOPBACK_CONTROL_VERSION)
 		return loopback_control_open(control, err);
-	look->note = mem_string("v4l2loopback before 0.13 makes no devices once it is "
-				"loaded: only those that exist are used");
+	look->note = mem_string("v4l2loopback before 0.13 makes and removes no devices "
+				"once it is loaded: those that exist are used, and their "
+				"resets are soft");
 	return 0;
 }
 
@@ -381,12 +383,16 @@ static void run_reset(struct worker_job *job)
 	KUDEV_AUTO_LOOPBACK_CONTROL struct loopback_control control =
 		LOOPBACK_CONTROL_INIT;
 
-	if (!reset->is_recreation) {
-		(void)camera_reset(&reset->camera, &reset->err);
-		return;
+	int r;
+
+	if (!reset->is_recreation || loopback_version() < LOOPBACK_CONTROL_VERSION) {
+		r = camera_reset(&reset->camera, &reset->err);
+	} else {
+		r = loopback_control_open(&control, &reset->err);
+		if (r == 0)
+			r = camera_recreate(&reset->camera, &control, &reset->err);
 	}
-	if (loopback_control_open(&control, &reset->err) == 0)
-		(void)camera_recreate(&reset->camera, &control, &reset->err);
+	reset->has_failed = r < 0;
 }
 
 static void on_reset_late(struct worker_job *job)
@@ -402,7 +408,6 @@ static void on_reset_done(struct worker_job *job)
 {
 	struct reset *reset = KUDEV_CONTAINER_OF(job, struct reset, job);
 	struct slot *slot = reset->slot;
-	bool has_failed = reset->err.code != 0;
 
 	if (!slot)
 		return;
@@ -415,7 +420,7 @@ static void on_reset_done(struct worker_job *job)
 	}
 	if (slot->preparation)
 		end_preparation(take_ptr(slot->preparation), NULL,
-				has_failed ? &reset->err : NULL);
+				reset->has_failed ? &reset->err : NULL);
 }
 
 static void free_reset(struct worker_job *job)

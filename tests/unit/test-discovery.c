@@ -57,7 +57,8 @@ static void start(struct fixture *fixture, const char *text)
 		inventory_class_observe(inventory_class_at(fixture->inventory, i),
 					on_change, fixture);
 	fixture->discovery = discovery_new(fixture->loop, fixture->watcher, NULL,
-					   fixture->config, fixture->inventory);
+					   fixture->config, fixture->inventory, NULL,
+					   NULL);
 }
 
 static char *devices_text(const struct inventory_class *class)

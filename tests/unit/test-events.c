@@ -53,7 +53,8 @@ static void start(struct fixture *fixture, const char *text, const char *root)
 	}
 	fixture->inventory = inventory_new(fixture->config);
 	fixture->discovery = discovery_new(fixture->loop, fixture->watcher, NULL,
-					   fixture->config, fixture->inventory);
+					   fixture->config, fixture->inventory, NULL,
+					   NULL);
 }
 
 /* "id=/dev/node", "id!" for one that is not healthy. */

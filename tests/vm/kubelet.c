@@ -11,9 +11,10 @@
  *	list RESOURCE MONOTONIC REALTIME ID=Healthy ID=Unhealthy@NUMA-NODE …
  *
  * and keeps the last one of DOMAIN/CLASS in STATE/last/CLASS, for a shell to read without
- * another process. Takes "allocate RESOURCE ID…" and "prefer RESOURCE COUNT" from the fifo
- * STATE/commands, one at a time, and answers into the fifo STATE/answers with lines of which
- * the last begins with "allocated", "preferred" or "refused". Thread: the loop's.
+ * another process. Takes "allocate RESOURCE ID…", "prefer RESOURCE COUNT" and "start RESOURCE
+ * ID…" from the fifo STATE/commands, one at a time, and answers into the fifo STATE/answers with
+ * lines of which the last begins with "allocated", "preferred", "started" or "refused"; the last
+ * word of "started" is how many microseconds it took. Thread: the loop's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,8 @@
 #include "base/strings.h"
 #include "cli/standin.h"
 
-#define CALL_TIMEOUT_MS 10000
+/* What a kubelet gives PreStartContainer; more than enough for the others. */
+#define CALL_TIMEOUT_MS 30000
 
 struct kubelet {
 	struct loop *loop;
@@ -39,6 +41,7 @@ struct kubelet {
 	size_t length;
 	struct rpc_request *request; /* that is being answered, for the resource: */
 	const char *resource;
+	int64_t asked_us;
 	struct strings ids; /* that are being allocated */
 };
 
@@ -157,7 +160,6 @@ static void on_allocate_answer(const void *bytes, size_t size, void *data)
 				response->container_responses[i]);
 	print_head(kubelet->answers, "allocated", kubelet->resource);
 	fprintf(kubelet->answers, " %s", ids);
-	print_end(kubelet->answers);
 	v1beta1__allocate_response__free_unpacked(response, NULL);
 }
 
@@ -175,7 +177,6 @@ static void on_preferred_answer(const void *bytes, size_t size, void *data)
 			fprintf(kubelet->answers, " %s",
 				response->container_responses[i]->deviceids[j]);
 	}
-	print_end(kubelet->answers);
 	v1beta1__preferred_allocation_response__free_unpacked(response, NULL);
 }
 
@@ -186,12 +187,15 @@ static void refuse(struct kubelet *kubelet, const char *resource, const char *te
 	print_end(kubelet->answers);
 }
 
+/* The answer ends when the next command may come. */
 static void on_answered(enum rpc_status status, const char *text, void *data)
 {
 	struct kubelet *kubelet = data;
 
 	kubelet->request = NULL;
-	if (status != RPC_OK)
+	if (status == RPC_OK)
+		print_end(kubelet->answers);
+	else
 		refuse(kubelet, kubelet->resource, text);
 }
 
@@ -257,12 +261,42 @@ static void prefer(struct kubelet *kubelet, struct standin_resource *resource)
 	     &request.base, &preferred_callbacks);
 }
 
+static void on_start_answer(const void *bytes, size_t size, void *data)
+{
+	struct kubelet *kubelet = data;
+
+	(void)bytes;
+	(void)size;
+	print_head(kubelet->answers, "started", kubelet->resource);
+	fprintf(kubelet->answers, " %" PRId64,
+		clock_us(CLOCK_MONOTONIC) - kubelet->asked_us);
+}
+
+static const struct rpc_request_callbacks start_callbacks = {
+	.on_message = on_start_answer,
+	.on_done = on_answered,
+};
+
+/* What a kubelet does before each start of a container. */
+static void start(struct kubelet *kubelet, struct standin_resource *resource)
+{
+	V1beta1__PreStartContainerRequest request =
+		V1BETA1__PRE_START_CONTAINER_REQUEST__INIT;
+
+	request.devices_ids = kubelet->ids.items;
+	request.n_devices_ids = kubelet->ids.count;
+	kubelet->asked_us = clock_us(CLOCK_MONOTONIC);
+	call(kubelet, resource, "/v1beta1.DevicePlugin/PreStartContainer", &request.base,
+	     &start_callbacks);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct kubelet *kubelet, struct standin_resource *resource);
 } commands[] = {
 	{"allocate", allocate},
 	{"prefer", prefer},
+	{"start", start},
 };
 
 static void run_command(struct kubelet *kubelet, const char *command, const char *name)

@@ -248,7 +248,7 @@ start=$SECONDS
 # shellcheck disable=SC2046  # numbers
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 for machine in "${machines[@]}"; do
-	start_job "$machine" "${members[$machine]#,}"
+	[[ -z ${members[$machine]:-} ]] || start_job "$machine" "${members[$machine]#,}"
 done
 wait
 merge "$tree"/jobs/*/results | tee "$tree/results.tap"

@@ -128,6 +128,22 @@ assert()
 	patience=0 expect "$@"
 }
 
+# attempt NAME COMMAND...: the command succeeds, once, and may take its time.
+attempt()
+{
+	local name=$1
+
+	shift
+	if "$@"; then
+		verdict ok "$name"
+	else
+		verdict "not ok" "$name"
+		note "failed: $*: ${answer:-}"
+		explain
+		return 1
+	fi
+}
+
 skip()
 {
 	verdict ok "$1 # SKIP $2"
@@ -179,7 +195,7 @@ run_case()
 
 	start=$(now_ms)
 	before=$(cat "$counter")
-	timeout -s KILL "$(boot_value vm.limit 60)" env case_name="$1" \
+	timeout -s KILL "$(boot_value vm.limit 300)" env case_name="$1" \
 		sh "/cases/$1.sh" >"$state/case.log" 2>&1 || status=$?
 	case_name=$1
 	if [ "$status" != 0 ]; then
@@ -487,7 +503,7 @@ ask()
 	while read -r -t "$patience" answer; do
 		printf '%s\n' "$answer"
 		case $answer in
-		allocated\ * | refused\ * | preferred\ *) return ;;
+		allocated\ * | refused\ * | preferred\ * | started\ *) return ;;
 		esac
 	done <"$state/answers" >"$state/answer"
 	# Should the answer come after all, it is not the next one's.
@@ -499,6 +515,14 @@ ask()
 allocate()
 {
 	ask allocate "$@" && [ "${answer%% *}" = allocated ]
+}
+
+# start_container CLASS ID...: what comes before the start of a container; fails if refused.
+# $started is how long it took, in microseconds.
+start_container()
+{
+	started=
+	patience=35 ask start "$@" && [ "${answer%% *}" = started ] && started=${answer##* }
 }
 
 # prefer CLASS COUNT: the IDs that kudev prefers of the healthy ones.
