@@ -142,6 +142,17 @@ static inline char *bed_class_link(const char *syspath, const char *subsystem)
 			  strrchr(syspath, '/'));
 }
 
+/* Where the kernel has the device by its number. NULL: it has none. */
+static inline char *bed_number_link(const char *line, const char *subsystem)
+{
+	KUDEV_AUTO_FREE char *number = bed_value(line, "dev");
+
+	if (!number)
+		return NULL;
+	return mem_printf("/sys/dev/%s/%s",
+			  strcmp(subsystem, "block") == 0 ? "block" : "char", number);
+}
+
 static inline void bed_set(const struct bed *bed, FILE *uevent, const char *syspath,
 			   const char *key, const char *value)
 {
@@ -181,6 +192,7 @@ static inline void bed_make(const struct bed *bed, const char *line)
 	KUDEV_AUTO_FREE char *uevent_path = mem_printf("%s/uevent", syspath);
 	KUDEV_AUTO_FREE char *text = NULL;
 	KUDEV_AUTO_FREE char *link = NULL;
+	KUDEV_AUTO_FREE char *number_link = NULL;
 	KUDEV_AUTO_FREE char *target = NULL;
 	size_t size;
 	FILE *uevent = open_memstream(&text, &size);
@@ -203,6 +215,9 @@ static inline void bed_make(const struct bed *bed, const char *line)
 	bed_link(bed, subsystem_link, target);
 	link = bed_class_link(syspath, subsystem);
 	bed_link(bed, link, syspath);
+	number_link = bed_number_link(line, subsystem);
+	if (number_link)
+		bed_link(bed, number_link, syspath);
 	for (char *word = strtok_r(NULL, " ", &rest); word;
 	     word = strtok_r(NULL, " ", &rest)) {
 		char *equals = strchr(word, '=');
@@ -237,12 +252,16 @@ static inline void bed_unlink(const struct bed *bed, const char *line)
 	KUDEV_AUTO_FREE char *syspath = bed_syspath(line);
 	KUDEV_AUTO_FREE char *full = tree_path(&bed->tree, syspath);
 	KUDEV_AUTO_FREE char *link = NULL;
+	KUDEV_AUTO_FREE char *number_link = NULL;
 	char *subsystem = strchr(copy, ' ') + 1;
 
 	bed_remove_node(bed, line);
 	subsystem[strcspn(subsystem, " /")] = '\0';
 	link = bed_class_link(syspath, subsystem);
 	tree_remove(&bed->tree, link);
+	number_link = bed_number_link(line, subsystem);
+	if (number_link)
+		tree_remove(&bed->tree, number_link);
 	nftw(full, tree_unlink_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
