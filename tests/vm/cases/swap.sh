@@ -30,14 +30,13 @@ id_of()
 	done
 }
 
-# node_at UDC: the node of what is plugged in there.
-node_at()
+# look: sets node_0 and node_1 to the nodes of what is plugged in there.
+look()
 {
-	local path
-
-	for path in "/sys/devices/platform/dummy_hcd.$1"/usb*/*/*/*/tty/*; do
-		echo "/dev/${path##*/}"
-	done
+	node_0=$(echo /sys/devices/platform/dummy_hcd.0/usb?*/?*-1/?*:1.0/ttyUSB*)
+	node_1=$(echo /sys/devices/platform/dummy_hcd.1/usb?*/?*-1/?*:1.0/ttyUSB*)
+	node_0=/dev/${node_0##*/}
+	node_1=/dev/${node_1##*/}
 }
 
 # swap_with NAME SERIAL SERIAL: sets serial_a, serial_b, port_a and port_b to the IDs before.
@@ -47,10 +46,11 @@ swap_with()
 	gadget_serial a 0 1209 0001 "$2"
 	gadget_serial b 1 1209 0001 "$3"
 	expect "$1: both are Healthy" is_settled port 4
-	serial_a=$(id_of serial "$(node_at 0)")
-	serial_b=$(id_of serial "$(node_at 1)")
-	port_a=$(id_of port "$(node_at 0)")
-	port_b=$(id_of port "$(node_at 1)")
+	look
+	serial_a=$(id_of serial "$node_0")
+	serial_b=$(id_of serial "$node_1")
+	port_a=$(id_of port "$node_0")
+	port_b=$(id_of port "$node_1")
 	note "$1: serial $serial_a $serial_b, port $port_a $port_b"
 	unplug a
 	unplug b
@@ -58,17 +58,18 @@ swap_with()
 	plug b 0
 	plug a 1
 	expect "$1: both are back" is_settled port 4
+	look
 	assert "$1: the one in the first port has its ID" \
-		equal "$(id_of port "$(node_at 0)")" "$port_a"
+		equal "$(id_of port "$node_0")" "$port_a"
 	assert "$1: the one in the second port has its ID" \
-		equal "$(id_of port "$(node_at 1)")" "$port_b"
+		equal "$(id_of port "$node_1")" "$port_b"
 }
 
 swap_with "different serials" F0001 F0002
 assert "the first adapter has its ID in the second port" \
-	equal "$(id_of serial "$(node_at 1)")" "$serial_a"
+	equal "$(id_of serial "$node_1")" "$serial_a"
 assert "the second adapter has its ID in the first port" \
-	equal "$(id_of serial "$(node_at 0)")" "$serial_b"
+	equal "$(id_of serial "$node_0")" "$serial_b"
 clean_up
 swap_with "equal serials" F0001 F0001
 expect "equal serials are still two devices" has_healthy serial 4
