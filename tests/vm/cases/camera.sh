@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=dash source=tests/vm/guest/lib.sh
+# seconds: 5
 # A camera with a microphone: one device of several drivers and many nodes.
 . /guest/lib.sh
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=dash source=tests/vm/guest/lib.sh
+# seconds: 3
 # An adapter with several ports: each is a device of its own, or all are one.
 . /guest/lib.sh
 

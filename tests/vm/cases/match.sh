@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=dash source=tests/vm/guest/lib.sh
+# seconds: 5
 # Devices by what they are: the same one under any name, and told apart from its like.
 . /guest/lib.sh
 

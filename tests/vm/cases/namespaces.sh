@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=dash source=tests/vm/guest/lib.sh
+# seconds: 7
 # What containers see of devices: in each set-up kudev works the same.
 . /guest/lib.sh
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=dash source=tests/vm/guest/lib.sh
+# seconds: 3
 # A new node belongs to root alone until udevd has been at it.
 . /guest/lib.sh
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=dash source=tests/vm/guest/lib.sh
+# seconds: 3
 # "kudev list --for" prints conditions for exactly one device.
 . /guest/lib.sh
 
