@@ -83,12 +83,11 @@ kernel_words()
 		cgroup_disable=memory audit=0 lsm=none
 	# Code at the same address in each process is translated once.
 	echo norandmaps
-	# No self-tests. The timer is the HPET, for the kernel counts in a loop how fast the
-	# other one goes.
-	echo cryptomgr.notests rcupdate.rcu_expedited=1 nolapic_timer noreplace-smp
-	echo tsc=reliable
-	# The counter goes by the virtual clock, whose unit is a nanosecond.
-	[[ $2 != virtual ]] || echo tsc_early_khz=1000000
+	# No self-tests, and no lock prefixes taken out of the code.
+	echo cryptomgr.notests rcupdate.rcu_expedited=1 noreplace-smp tsc=reliable
+	# The counter goes by the virtual clock, whose unit is a nanosecond. Without the APIC's
+	# timer the HPET is taken, of which the kernel need not count how fast it goes.
+	[[ $2 != virtual ]] || echo tsc_early_khz=1000000 nolapic_timer
 	# As on any Debian, for what kernels do about the memory of frames.
 	[[ $1 != cameras ]] || echo init_on_alloc=1
 	echo "vm.machine=$1" "vm.clock=$2"
@@ -229,6 +228,7 @@ done
 declare -A members=() load=()
 for machine in "${machines[@]}"; do
 	load[$machine]=0
+	members[$machine]=
 done
 
 # The longest cases first.
