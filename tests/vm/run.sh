@@ -160,7 +160,8 @@ merge()
 			for (name in values) {
 				split(values[name], value, " ")
 				print (machines[name, value[1]] == 2 ? "" : "not ") "ok " ++count,
-					"- " name " is the same on both machines:" values[name]
+					"- " name " is the same on both machines"
+				print "#  " values[name]
 			}
 			print "1.." count + 0
 		}' "$@"

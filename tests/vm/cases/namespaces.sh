@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=dash source=tests/vm/guest/lib.sh
-# seconds: 7
+# seconds: 8
 # What containers see of devices: in each set-up kudev works the same.
 . /guest/lib.sh
 

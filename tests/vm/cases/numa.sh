@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=dash source=tests/vm/guest/lib.sh
 # machine: numa
+# seconds: 6
 # The kubelet hears which node's bus a device is on.
 . /guest/lib.sh
 
