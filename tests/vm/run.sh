@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # kudev on a real kernel, with real udev and USB devices that come and go, in QEMU:
 #
-#   tests/vm/run.sh [-list] [-run EXPRESSION]
+#   tests/vm/run.sh [-list] [-run EXPRESSION] [-skip EXPRESSION]
 #
 # Builds kudev (or takes KUDEV_BINARY and KUDEV_BUILD_DIR), makes the guest (build.sh), runs
-# cases/*.sh in it, those whose name the expression matches, and prints their results as
-# TAP. Exits with 77, having said why, where this can't be done.
+# cases/*.sh in it, those whose name the first expression matches and the second does not, and
+# prints their results as TAP. Exits with 77, having said why, where this can't be done.
 #
 #   KUDEV_VM_JOBS=2      so many machines at the same time; default: one for each processor
 #   KUDEV_VM_CPUS=2      processors of a machine, and real time; default: see qemu()
@@ -18,6 +18,7 @@ set -euo pipefail
 here=$source_dir/tests/vm
 tree=$build_root/vm
 expression=.
+unwanted='^$'
 list=
 while (($#)); do
 	case $1 in
@@ -25,8 +26,12 @@ while (($#)); do
 		expression=${2:?}
 		shift
 		;;
+	-skip)
+		unwanted=${2:?}
+		shift
+		;;
 	-list) list=1 ;;
-	*) die "usage: run.sh [-run EXPRESSION] [-list]" ;;
+	*) die "usage: run.sh [-list] [-run EXPRESSION] [-skip EXPRESSION]" ;;
 	esac
 	shift
 done
@@ -176,7 +181,7 @@ count_tap()
 }
 
 mapfile -t cases < <(cd "$here/cases" && printf '%s\n' *.sh | sed 's/\.sh$//' |
-	grep -E -- "$expression")
+	grep -E -- "$expression" | grep -vE -- "$unwanted")
 ((${#cases[@]})) || die "no case matches $expression"
 if [[ $list ]]; then
 	printf '%s\n' "${cases[@]}"
