@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -33,7 +34,8 @@ var scenarios = []scenario{
 	{name: "preferred: with devices that must be included", run: preferredMustInclude},
 	{name: "preferred: packed and spread copies", run: preferredCopies},
 	{name: "NUMA alignment of the topology manager", run: aligned},
-	{name: "PreStartContainer", skip: "no class asks for it yet"},
+	{name: "PreStartContainer", run: preStart,
+		about: "of virtual cameras, for which dummies stand here"},
 	{name: "an unused device goes and comes back", run: replugUnused},
 	{name: "a held device goes and comes back", run: replugHeld},
 	{name: "a device goes during Allocate", run: replugDuringAllocate,
@@ -218,6 +220,31 @@ func aligned(s *stage) {
 		}
 	}
 	expect(k.once() == 10, "held: %v", k.held())
+}
+
+// preStart: the kubelet asks before each start of a container, and of no other class.
+func preStart(s *stage) {
+	prefix := fmt.Sprintf("/dev/kudev-test-%d-", os.Getpid())
+	started := s.run("--config", s.config(simulate("a", 1, ""), "{name: camera, "+
+		"v4l2loopback: {count: 2, fallbackPrefix: "+prefix+"}, "+
+		"env: {VIDEO_DEVICE: \"{path}\"}}"))
+	defer func() {
+		for _, number := range []string{"10", "11"} {
+			_ = os.Remove(prefix + number)
+		}
+	}()
+	k := s.startKubelet("none", 0)
+	k.wait("a=1", "camera=2")
+	made := k.place("a=1 camera=2")
+	for i := range 3 {
+		given := k.options(made, "c")
+		expect(len(given.Devices) == 2, "start %d: given %v", i, given)
+		started.waitLogged("container starts class=camera", i+1)
+	}
+	k.restart("a=1", "camera=2")
+	expect(len(k.options(made, "c").Devices) == 2, "the restarted kubelet gives less")
+	started.waitLogged("container starts class=camera", 4)
+	expect(started.logged("container starts") == 4, "another class was asked")
 }
 
 func sameName(s *stage) {
