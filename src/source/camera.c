@@ -109,10 +109,9 @@ int camera_check(const struct camera *camera, const struct loopback_control *con
 	return 0;
 }
 
-static void wait_for_udev(unsigned number)
+static void wait_for_udev(unsigned number, int64_t end_ms)
 {
 	KUDEV_AUTO_FREE char *path = camera_path(number);
-	int64_t end_ms = clock_ms() + SETTLING_MAX_MS;
 	struct node_identity node;
 
 	while (settling_has_udev() && clock_ms() < end_ms &&
@@ -148,7 +147,7 @@ static int remove_device(unsigned number, const struct loopback_control *control
 	int64_t end_ms = clock_ms() + CAMERA_BUSY_MS;
 	int r;
 
-	wait_for_udev(number);
+	wait_for_udev(number, clock_ms() + SETTLING_MAX_MS);
 	do {
 		r = close_to_all(number, end_ms - clock_ms(), err);
 		if (r < 0)
@@ -224,11 +223,11 @@ static int open_to_all(const struct camera *camera, struct error *err)
 	return loopback_set_max_openers(camera->number, camera->settings.openers, err);
 }
 
-int camera_adjust(const struct camera *camera, struct error *err)
+int camera_adjust(const struct camera *camera, int64_t udev_end_ms, struct error *err)
 {
 	int r;
 
-	wait_for_udev(camera->number);
+	wait_for_udev(camera->number, udev_end_ms);
 	r = open_to_all(camera, err);
 	/* More have it open than may: those go on, and no new one is let in. */
 	if (r == -EBUSY)
@@ -443,5 +442,5 @@ int camera_recreate(const struct camera *camera, const struct loopback_control *
 		return r;
 	}
 	r = camera_create(camera, control, err);
-	return r < 0 ? r : camera_adjust(camera, err);
+	return r < 0 ? r : camera_adjust(camera, clock_ms() + SETTLING_MAX_MS, err);
 }

@@ -47,10 +47,10 @@ int camera_create(const struct camera *camera, const struct loopback_control *co
 		  struct error *err);
 
 /*
- * Waits for udev, within a bound, and sets what does not need a new device: mode, owner,
- * group and the number of openers.
+ * Waits for udev, until then at most (clock_ms()), and sets what does not need a new device:
+ * mode, owner, group and the number of openers.
  */
-int camera_adjust(const struct camera *camera, struct error *err);
+int camera_adjust(const struct camera *camera, int64_t udev_end_ms, struct error *err);
 
 /*
  * Puts back what a user can have left: controls, frame rate, format, and the frames in the

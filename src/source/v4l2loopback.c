@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "source/camera.h"
 #include "source/module.h"
+#include "source/settling.h"
 #include "source/source.h"
 
 /*
@@ -225,11 +226,11 @@ static void look_at(const struct look *look, struct found *item,
 		give_reason(item, &err);
 }
 
-static void adjust(struct found *item)
+static void adjust(struct found *item, int64_t udev_end_ms)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
 
-	if (camera_adjust(&item->camera, &err) < 0)
+	if (camera_adjust(&item->camera, udev_end_ms, &err) < 0)
 		give_reason(item, &err);
 }
 
@@ -239,6 +240,7 @@ static void look_around(struct look *look)
 		LOOPBACK_CONTROL_INIT;
 	KUDEV_AUTO_ERROR struct error err = {0};
 	const struct loopback_control *known;
+	int64_t udev_end_ms;
 	size_t ready = 0;
 
 	look->is_usable = reach_module(look, &control, &err) == 0;
@@ -249,9 +251,10 @@ static void look_around(struct look *look)
 		ready += look->items[i].is_ready;
 	}
 	/* After all were made, so that udev is waited for once. */
+	udev_end_ms = clock_ms() + SETTLING_MAX_MS;
 	for (size_t i = 0; i < look->count && !look->is_preview; i++) {
 		if (look->items[i].is_ready && !look->items[i].is_busy)
-			adjust(&look->items[i]);
+			adjust(&look->items[i], udev_end_ms);
 	}
 	if (!look->is_usable && ready == 0)
 		look->failure = mem_string(error_message(&err));
