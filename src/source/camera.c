@@ -97,8 +97,10 @@ int camera_check(const struct camera *camera, const struct loopback_control *con
 	r = loopback_query(control, camera->number, &is);
 	if (r == -ENODEV && loopback_number_is_taken(camera->number))
 		return refuse_other(camera->number, err);
+	if (r == -ENODEV)
+		return error_set(err, ENODEV, "there is no /dev/video%u", camera->number);
 	if (r < 0)
-		return error_set_errno(err, -r, "there is no /dev/video%u",
+		return error_set_errno(err, -r, "cannot ask for /dev/video%u",
 				       camera->number);
 	difference = find_difference(&is, &camera->settings);
 	if (difference)
