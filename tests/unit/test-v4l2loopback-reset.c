@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The source of virtual cameras: making them ready, and the end. */
+#include "test-v4l2loopback.h"
+
+static void a_camera_is_reset_softly(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_PREPARED struct prepared prepared = PREPARED("video11");
+
+	start_with_cameras(fixture);
+	kernel_set_openers(11, 1);
+	prepare(fixture, &prepared);
+	assert_false(prepared.is_done);
+	await_prepared(fixture, &prepared);
+	expect_prepared(&prepared, 0, "no error");
+	assert_int_equal(kernel_device(11).record.openers, 10);
+	assert_int_equal(kernel.removal_count, 0);
+}
+
+static void a_camera_is_made_again_if_the_class_says_so(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_PREPARED struct prepared prepared = PREPARED("video10");
+	uint64_t before;
+
+	fixture->class.v4l2loopback.reset = CONFIG_RESET_RECREATE;
+	start_with_cameras(fixture);
+	before = device_of_first(fixture);
+	/* Held: by who is about to start. */
+	fixture->is_held = true;
+	close_gate(KERNEL_ADD_NEW);
+	prepare(fixture, &prepared);
+	sem_wait(&gate.begun);
+	/* It is not there at the moment, but nobody is told. */
+	assert_int_equal(kernel_count_devices(), 1);
+	kernel_plug_foreign(50, "takes the number");
+	expect(fixture, BOTH);
+	assert_int_equal(device_of_first(fixture), before);
+	open_gate();
+	await_prepared(fixture, &prepared);
+	expect_prepared(&prepared, 0, "no error");
+	look(fixture);
+	expect(fixture, BOTH);
+	assert_int_not_equal(device_of_first(fixture), before);
+}
+
+static void what_cannot_be_prepared_says_why(void **state)
+{
+	static const struct {
+		const char *id;
+		int code;
+		const char *text;
+	} tests[] = {
+		{"video9", ENOENT, "the class has no such device"},
+		{"", ENOENT, "the class has no such device"},
+		{"video10", ENODEV, "it is not there"},
+	};
+	struct fixture *fixture = *state;
+
+	kernel_load(KERNEL_0_15_4);
+	start(fixture);
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(tests); i++) {
+		AUTO_PREPARED struct prepared prepared = PREPARED(tests[i].id);
+
+		prepare(fixture, &prepared);
+		expect_prepared(&prepared, tests[i].code, tests[i].text);
+	}
+}
+
+static void a_class_without_reset_needs_no_preparation(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_PREPARED struct prepared prepared = PREPARED("video10");
+
+	fixture->class.v4l2loopback.reset = CONFIG_RESET_NONE;
+	start_with_cameras(fixture);
+	prepare(fixture, &prepared);
+	expect_skipped(&prepared, "the class asks for no reset");
+}
+
+static void a_camera_that_is_not_ready_is_not_reset(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_PREPARED struct prepared prepared = PREPARED("video10");
+
+	kernel_load(KERNEL_0_15_4);
+	kernel_plug_foreign(10, "vivid-000");
+	start(fixture);
+	look(fixture);
+	prepare(fixture, &prepared);
+	expect_prepared(&prepared, ENODEV, "/dev/video10 belongs to vivid-000");
+}
+
+static void preparations_wait_for_a_look_that_is_under_way(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_PREPARED struct prepared first = PREPARED("video10");
+	AUTO_PREPARED struct prepared second = PREPARED("video11");
+
+	kernel_load(KERNEL_0_15_4);
+	close_gate(KERNEL_QUERY_NEW);
+	start(fixture);
+	expect(fixture, "");
+	sem_wait(&gate.begun);
+	prepare(fixture, &first);
+	prepare(fixture, &second);
+	assert_false(first.is_done);
+	assert_false(second.is_done);
+	open_gate();
+	await_prepared(fixture, &first);
+	await_prepared(fixture, &second);
+	expect_prepared(&first, 0, "no error");
+	expect_prepared(&second, 0, "no error");
+}
+
+static void preparations_fail_with_a_look_that_is_late(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_PREPARED struct prepared prepared = PREPARED("video10");
+
+	fixture->class.v4l2loopback.timeout_ms = 10;
+	kernel_load(KERNEL_0_15_4);
+	close_gate(KERNEL_QUERY_NEW);
+	start(fixture);
+	expect(fixture, "");
+	sem_wait(&gate.begun);
+	prepare(fixture, &prepared);
+	await_prepared(fixture, &prepared);
+	expect_prepared(&prepared, ETIMEDOUT, LATE);
+	open_gate();
+	await_change(fixture);
+	expect(fixture, BOTH);
+}
+
+static void of_two_preparations_of_one_camera_the_second_fails(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_PREPARED struct prepared first = PREPARED("video10");
+	AUTO_PREPARED struct prepared second = PREPARED("video10");
+	AUTO_PREPARED struct prepared other = PREPARED("video11");
+	AUTO_PREPARED struct prepared later = PREPARED("video10");
+
+	start_with_cameras(fixture);
+	prepare(fixture, &first);
+	prepare(fixture, &second);
+	prepare(fixture, &other);
+	expect_prepared(&second, EBUSY, "it is being reset already");
+	await_prepared(fixture, &first);
+	await_prepared(fixture, &other);
+	expect_prepared(&first, 0, "no error");
+	expect_prepared(&other, 0, "no error");
+	prepare(fixture, &later);
+	await_prepared(fixture, &later);
+	expect_prepared(&later, 0, "no error");
+}
+
+static unsigned pauses;
+
+static void close_after_some_pauses(void)
+{
+	if (__atomic_add_fetch(&pauses, 1, __ATOMIC_SEQ_CST) == 5)
+		kernel_change_open_count(10, -1);
+}
+
+/* The last user's process is still about to end. */
+static void a_camera_that_is_open_for_a_moment_is_reset(void **state)
+{
+	static const enum config_reset resets[] = {CONFIG_RESET_SOFT,
+						   CONFIG_RESET_RECREATE};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(resets); i++) {
+		AUTO_PREPARED struct prepared prepared = PREPARED("video10");
+
+		fixture->class.v4l2loopback.reset = resets[i];
+		start_with_cameras(fixture);
+		kernel_change_open_count(10, 1);
+		pauses = 0;
+		kernel.on_pause = close_after_some_pauses;
+		prepare(fixture, &prepared);
+		await_prepared(fixture, &prepared);
+		expect_prepared(&prepared, 0, "no error");
+	}
+}
+
+static void a_camera_that_stays_open_is_not_reset(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_PREPARED struct prepared prepared = PREPARED("video10");
+
+	start_with_cameras(fixture);
+	kernel_change_open_count(10, 1);
+	prepare(fixture, &prepared);
+	await_prepared(fixture, &prepared);
+	expect_prepared(&prepared, EBUSY,
+			"/dev/video10 is open: a device in use is not reset");
+	expect(fixture, BOTH);
+	kernel_change_open_count(10, -1);
+}
+
+static void a_reset_that_takes_too_long_fails_and_may_still_end(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_PREPARED struct prepared first = PREPARED("video10");
+	AUTO_PREPARED struct prepared second = PREPARED("video10");
+	AUTO_PREPARED struct prepared other = PREPARED("video11");
+	AUTO_PREPARED struct prepared later = PREPARED("video10");
+
+	start_with_cameras(fixture);
+	close_gate(VIDIOC_REQBUFS);
+	prepare(fixture, &first);
+	sem_wait(&gate.begun);
+	gate.request = 0;
+	kernel_pass_time(RESET_TIMEOUT_MS);
+	await_prepared(fixture, &first);
+	expect_prepared(&first, ETIMEDOUT, "the kernel has not ended the reset in time");
+	prepare(fixture, &second);
+	expect_prepared(&second, EBUSY, "it is being reset already");
+	prepare(fixture, &other);
+	await_prepared(fixture, &other);
+	expect_prepared(&other, 0, "no error");
+	open_gate();
+	while (!later.is_done) {
+		AUTO_PREPARED struct prepared again = PREPARED("video10");
+
+		prepare(fixture, &again);
+		await_prepared(fixture, &again);
+		if (again.code != EBUSY)
+			later = take_prepared(&again);
+	}
+	expect_prepared(&later, 0, "no error");
+}
+
+/* The end. */
+
+static void a_source_that_ends_during_a_reset_fails_it(void **state)
+{
+	static const enum config_reset resets[] = {CONFIG_RESET_SOFT,
+						   CONFIG_RESET_RECREATE};
+	static const unsigned long requests[] = {VIDIOC_REQBUFS, KERNEL_REMOVE_NEW};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(resets); i++) {
+		AUTO_PREPARED struct prepared prepared = PREPARED("video10");
+		unsigned changes;
+
+		fixture->class.v4l2loopback.reset = resets[i];
+		start_with_cameras(fixture);
+		close_gate(requests[i]);
+		prepare(fixture, &prepared);
+		sem_wait(&gate.begun);
+		changes = fixture->changes;
+		fixture->source = source_free(fixture->source);
+		expect_prepared(&prepared, ECANCELED, "kudev ends");
+		open_gate();
+		await_worker(fixture);
+		assert_int_equal(fixture->changes, changes);
+	}
+}
+
+static void a_look_that_has_not_begun_is_dropped_with_the_worker(void **state)
+{
+	struct fixture *fixture = *state;
+
+	kernel_load(KERNEL_0_15_4);
+	close_gate(KERNEL_QUERY_NEW);
+	start(fixture);
+	expect(fixture, "");
+	sem_wait(&gate.begun);
+	start(fixture);
+	expect(fixture, "");
+	fixture->source = source_free(fixture->source);
+	fixture->worker = worker_free(fixture->worker);
+	assert_int_equal(fixture->changes, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_camera_is_reset_softly),
+		TEST(a_camera_is_made_again_if_the_class_says_so),
+		TEST(what_cannot_be_prepared_says_why),
+		TEST(a_class_without_reset_needs_no_preparation),
+		TEST(a_camera_that_is_not_ready_is_not_reset),
+		TEST(preparations_wait_for_a_look_that_is_under_way),
+		TEST(preparations_fail_with_a_look_that_is_late),
+		TEST(of_two_preparations_of_one_camera_the_second_fails),
+		TEST(a_camera_that_is_open_for_a_moment_is_reset),
+		TEST(a_camera_that_stays_open_is_not_reset),
+		TEST(a_reset_that_takes_too_long_fails_and_may_still_end),
+		TEST(a_source_that_ends_during_a_reset_fails_it),
+		TEST(a_look_that_has_not_begun_is_dropped_with_the_worker),
+	};
+
+	return RUN_TESTS(tests);
+}
