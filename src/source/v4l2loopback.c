@@ -505,6 +505,8 @@ static void v4l2loopback_prepare(struct source *base, struct preparation *prepar
 		end_preparation(preparation, "the class asks for no reset", NULL);
 	else if (!slot)
 		fail_preparation(preparation, ENOENT, "the class has no such device");
+	else if (slot->is_dummy && source->is_late)
+		prepare_slot(slot, preparation);
 	else if (source->look && source->is_late)
 		fail_preparation(preparation, ETIMEDOUT, source->degraded);
 	else if (source->look)

@@ -421,6 +421,23 @@ static void what_is_in_the_place_of_a_dummy_stays(void **state)
 
 /* Looks that take long. */
 
+static void dummies_stand_for_cameras_while_the_kernel_hangs(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_PREPARED struct prepared prepared = PREPARED("video10");
+
+	start_late_look(fixture);
+	expect(fixture, BOTH_DUMMIES);
+	expect_degraded(fixture, LATE);
+	/* Nothing is to be done for them that the kernel would have to answer. */
+	prepare(fixture, &prepared);
+	expect_skipped(&prepared, "it is a dummy");
+	open_gate();
+	await_change(fixture);
+	expect(fixture, BOTH);
+	expect_degraded(fixture, NULL);
+}
+
 static void without_a_fallback_nothing_is_ready_while_the_kernel_hangs(void **state)
 {
 	struct fixture *fixture = *state;
@@ -462,6 +479,7 @@ int main(void)
 		TEST(a_dummy_that_a_pod_holds_stays_until_it_is_free),
 		TEST(a_camera_that_a_pod_holds_gets_no_dummy),
 		TEST(what_is_in_the_place_of_a_dummy_stays),
+		TEST(dummies_stand_for_cameras_while_the_kernel_hangs),
 		TEST(without_a_fallback_nothing_is_ready_while_the_kernel_hangs),
 	};
 
