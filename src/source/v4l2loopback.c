@@ -77,6 +77,7 @@ struct slot {
 	char *reason;	 /* why it is not ready */
 	uint64_t device; /* the number of its node when it was ready last; 0: never */
 	struct reset *reset;
+	bool is_passed_over;		 /* a look has left it to the reset */
 	struct preparation *preparation; /* that waits for the reset */
 };
 
@@ -351,6 +352,7 @@ static void take_look(struct v4l2loopback *source, const struct look *look)
 		struct slot *slot = &source->slots[i];
 		const struct found *item = &look->items[i];
 
+		slot->is_passed_over = item->is_busy;
 		if (item->is_busy)
 			continue;
 		slot->is_known = true;
@@ -415,9 +417,11 @@ static void on_reset_done(struct worker_job *job)
 	if (!slot)
 		return;
 	slot->reset = NULL;
-	/* It may have another number now, or be gone. */
-	if (reset->is_recreation) {
+	/* It may have another number now. */
+	if (reset->is_recreation)
 		slot->device = 0;
+	/* It may be gone. */
+	if (reset->is_recreation || reset->has_failed || slot->is_passed_over) {
 		slot->owner->is_stale = true;
 		slot->owner->host->on_change(slot->owner->host->data);
 	}

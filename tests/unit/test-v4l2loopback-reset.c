@@ -198,6 +198,50 @@ static void a_camera_that_stays_open_is_not_reset(void **state)
 	kernel_change_open_count(10, -1);
 }
 
+/* The look that its event brings about leaves alone what is being reset. */
+static void a_camera_that_goes_while_it_is_reset_is_made_again(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_PREPARED struct prepared prepared = PREPARED("video10");
+
+	start_with_cameras(fixture);
+	close_gate(VIDIOC_S_CTRL);
+	prepare(fixture, &prepared);
+	sem_wait(&gate.begun);
+	kernel_unplug(10);
+	assert_true(tell(fixture, "/dev/video10"));
+	look(fixture);
+	expect(fixture, BOTH);
+	open_gate();
+	await_prepared(fixture, &prepared);
+	expect_prepared(&prepared, ENODEV,
+			"cannot set control 0x98f900 to 0: No such device");
+	look(fixture);
+	expect(fixture, BOTH);
+	assert_true(kernel_device(10).is_used);
+}
+
+/* The same, right after the last that the reset did. */
+static void a_camera_that_goes_at_the_end_of_its_reset_is_made_again(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_PREPARED struct prepared prepared = PREPARED("video10");
+
+	start_with_cameras(fixture);
+	close_gate(VIDIOC_REQBUFS);
+	prepare(fixture, &prepared);
+	sem_wait(&gate.begun);
+	assert_true(tell(fixture, "/dev/video10"));
+	look(fixture);
+	open_gate();
+	await_prepared(fixture, &prepared);
+	expect_prepared(&prepared, 0, "no error");
+	/* Its event was that of before. */
+	kernel_unplug(10);
+	look(fixture);
+	expect(fixture, BOTH);
+}
+
 static void a_reset_that_takes_too_long_fails_and_may_still_end(void **state)
 {
 	struct fixture *fixture = *state;
@@ -287,6 +331,8 @@ int main(void)
 		TEST(of_two_preparations_of_one_camera_the_second_fails),
 		TEST(a_camera_that_is_open_for_a_moment_is_reset),
 		TEST(a_camera_that_stays_open_is_not_reset),
+		TEST(a_camera_that_goes_while_it_is_reset_is_made_again),
+		TEST(a_camera_that_goes_at_the_end_of_its_reset_is_made_again),
 		TEST(a_reset_that_takes_too_long_fails_and_may_still_end),
 		TEST(a_source_that_ends_during_a_reset_fails_it),
 		TEST(a_look_that_has_not_begun_is_dropped_with_the_worker),
