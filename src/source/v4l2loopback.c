@@ -319,8 +319,8 @@ static void remove_dummy(struct slot *slot)
 static void choose(struct slot *slot)
 {
 	const struct v4l2loopback *owner = slot->owner;
-	bool wants_dummy = owner->degraded && !slot->is_ready &&
-			   config_of(owner)->fallback == CONFIG_FALLBACK_DUMMY;
+	bool may_be_dummy = config_of(owner)->fallback == CONFIG_FALLBACK_DUMMY;
+	bool wants_dummy = may_be_dummy && owner->degraded && !slot->is_ready;
 
 	if (wants_dummy == slot->is_dummy)
 		return;
@@ -328,7 +328,7 @@ static void choose(struct slot *slot)
 		slot->is_dummy = wants_dummy;
 	else if (wants_dummy && !(slot->device != 0 && is_held(slot)))
 		make_dummy(slot);
-	else if (slot->is_dummy && slot->is_ready && !is_held(slot))
+	else if (slot->is_dummy && (slot->is_ready || !may_be_dummy) && !is_held(slot))
 		remove_dummy(slot);
 }
 

@@ -419,6 +419,25 @@ static void what_is_in_the_place_of_a_dummy_stays(void **state)
 	assert_int_equal(access("/dev/dummy-video10", F_OK), 0);
 }
 
+/* The class had them before its fallback was taken away. */
+static void dummies_that_nobody_wants_any_more_go(void **state)
+{
+	struct fixture *fixture = *state;
+
+	kernel_link("/dev/dummy-video10", "/dev/null");
+	kernel_link("/dev/dummy-video11", "/dev/null");
+	fixture->class.v4l2loopback.fallback = CONFIG_FALLBACK_NONE;
+	fixture->is_held = true;
+	start(fixture);
+	look(fixture);
+	expect(fixture, BOTH_DUMMIES);
+	fixture->is_held = false;
+	look_later(fixture);
+	expect(fixture, "video10! there is no /dev/video10\n"
+			"video11! there is no /dev/video11\n");
+	assert_false(is_dummy("/dev/dummy-video10"));
+}
+
 /* Looks that take long. */
 
 static void dummies_stand_for_cameras_while_the_kernel_hangs(void **state)
@@ -479,6 +498,7 @@ int main(void)
 		TEST(a_dummy_that_a_pod_holds_stays_until_it_is_free),
 		TEST(a_camera_that_a_pod_holds_gets_no_dummy),
 		TEST(what_is_in_the_place_of_a_dummy_stays),
+		TEST(dummies_that_nobody_wants_any_more_go),
 		TEST(dummies_stand_for_cameras_while_the_kernel_hangs),
 		TEST(without_a_fallback_nothing_is_ready_while_the_kernel_hangs),
 	};
