@@ -322,6 +322,8 @@ static void choose(struct slot *slot)
 	bool may_be_dummy = config_of(owner)->fallback == CONFIG_FALLBACK_DUMMY;
 	bool wants_dummy = may_be_dummy && owner->degraded && !slot->is_ready;
 
+	/* Somebody may have removed it. */
+	slot->is_dummy = slot->is_dummy && (!owner->host || has_dummy(slot));
 	if (wants_dummy == slot->is_dummy)
 		return;
 	if (!owner->host)

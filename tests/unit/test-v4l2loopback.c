@@ -419,6 +419,17 @@ static void what_is_in_the_place_of_a_dummy_stays(void **state)
 	assert_int_equal(access("/dev/dummy-video10", F_OK), 0);
 }
 
+static void a_dummy_that_somebody_removes_is_made_again(void **state)
+{
+	struct fixture *fixture = *state;
+
+	start_with_dummies(fixture);
+	assert_int_equal(unlink("/dev/dummy-video10"), 0);
+	look_later(fixture);
+	expect(fixture, BOTH_DUMMIES);
+	assert_true(is_dummy("/dev/dummy-video10"));
+}
+
 /* The class had them before its fallback was taken away. */
 static void dummies_that_nobody_wants_any_more_go(void **state)
 {
@@ -498,6 +509,7 @@ int main(void)
 		TEST(a_dummy_that_a_pod_holds_stays_until_it_is_free),
 		TEST(a_camera_that_a_pod_holds_gets_no_dummy),
 		TEST(what_is_in_the_place_of_a_dummy_stays),
+		TEST(a_dummy_that_somebody_removes_is_made_again),
 		TEST(dummies_that_nobody_wants_any_more_go),
 		TEST(dummies_stand_for_cameras_while_the_kernel_hangs),
 		TEST(without_a_fallback_nothing_is_ready_while_the_kernel_hangs),
