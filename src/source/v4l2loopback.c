@@ -50,8 +50,9 @@ struct look {
 	bool may_recreate;
 	struct found *items;
 	size_t count;
-	bool is_usable; /* the module is, or will be once it is loaded */
-	char *failure;	/* why there are no cameras at all; NULL: there are */
+	bool is_usable;	 /* the module is, or will be once it is loaded */
+	bool can_create; /* it makes devices, or will once it is loaded */
+	char *failure;	 /* why there are no cameras at all; NULL: there are */
 	char *note;
 };
 
@@ -164,6 +165,7 @@ static int load_module(struct look *look, struct error *err)
 	if (r < 0)
 		return r;
 	if (look->is_preview) {
+		look->can_create = true;
 		look->note = mem_string("the module " LOOPBACK_MODULE
 					" is not loaded yet; kudev run loads it");
 		return 0;
@@ -184,8 +186,11 @@ static int reach_module(struct look *look, struct loopback_control *control,
 
 	if (r < 0 || (look->is_preview && !is_loaded))
 		return r;
-	if (loopback_version() >= LOOPBACK_CONTROL_VERSION)
-		return loopback_control_open(control, err);
+	if (loopback_version() >= LOOPBACK_CONTROL_VERSION) {
+		r = loopback_control_open(control, err);
+		look->can_create = r == 0;
+		return r;
+	}
 	look->note = mem_string("v4l2loopback before 0.13 makes and removes no devices "
 				"once it is loaded: those that exist are used, and their "
 				"resets are soft");
@@ -203,7 +208,7 @@ static void give_reason(struct found *item, const struct error *err)
 static int repair(const struct look *look, struct found *item, int fault,
 		  const struct loopback_control *control, struct error *err)
 {
-	if (look->is_preview && look->is_usable && fault == -ENODEV)
+	if (look->is_preview && look->can_create && fault == -ENODEV)
 		return 0;
 	if (look->is_preview || !control)
 		return fault;
@@ -626,7 +631,7 @@ static void fill_camera(struct slot *slot, struct unit *unit)
 		};
 	else if (!slot->is_ready)
 		replace_text(&unit->absence, slot->reason);
-	else if (!is_there)
+	else if (!is_there && slot->owner->host)
 		unit->absence = mem_printf("%s is gone", slot->path);
 	else if (slot->device != 0 && slot->device != node->identity.device &&
 		 is_held(slot))

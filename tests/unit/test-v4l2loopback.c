@@ -263,6 +263,44 @@ static void preview(struct fixture *fixture)
 			 0);
 }
 
+static void a_preview_shows_the_cameras_that_would_be_made(void **state)
+{
+	struct fixture *fixture = *state;
+	KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
+	KUDEV_AUTO_FREE char *got = NULL;
+
+	disk.is_installed = true;
+	preview(fixture);
+	got = scan_source(fixture, &scan);
+	assert_string_equal(got, BOTH);
+	assert_null(scan.degraded);
+	assert_int_equal(scan.notes.count, 1);
+	assert_string_equal(
+		scan.notes.items[0].reason,
+		"the module v4l2loopback is not loaded yet; kudev run loads it");
+	assert_int_equal(disk.loaded, 0);
+	kernel_load(KERNEL_0_15_4);
+	expect(fixture, BOTH);
+	assert_int_equal(kernel.add_count, 0);
+}
+
+static void a_preview_shows_what_would_stand_for_the_cameras(void **state)
+{
+	static const char *const none = "video10! there is no /dev/video10\n"
+					"video11! there is no /dev/video11\n";
+	struct fixture *fixture = *state;
+
+	preview(fixture);
+	expect(fixture, BOTH_DUMMIES);
+	expect_degraded(fixture, NO_MODULE);
+	assert_false(is_dummy("/dev/dummy-video10"));
+	fixture->class.v4l2loopback.fallback = CONFIG_FALLBACK_NONE;
+	expect(fixture, none);
+	/* It makes none once it is loaded. */
+	kernel_load(KERNEL_0_12);
+	expect(fixture, none);
+}
+
 static void a_preview_changes_nothing(void **state)
 {
 	struct fixture *fixture = *state;
@@ -499,6 +537,8 @@ int main(void)
 		TEST(a_device_that_somebody_removes_is_made_again),
 		TEST(a_held_camera_with_another_number_is_absent_until_it_is_free),
 		TEST(udev_is_waited_for_once_for_all_cameras),
+		TEST(a_preview_shows_the_cameras_that_would_be_made),
+		TEST(a_preview_shows_what_would_stand_for_the_cameras),
 		TEST(a_preview_changes_nothing),
 		TEST(without_a_module_links_to_null_stand_for_the_cameras),
 		TEST(dummies_that_pods_hold_stay_when_kudev_ends),
