@@ -497,13 +497,13 @@ static void start_waiting(struct v4l2loopback *source)
 	}
 }
 
-static void fail_waiting(struct v4l2loopback *source, const char *reason)
+static void fail_waiting(struct v4l2loopback *source, int code, const char *reason)
 {
 	while (source->waiting) {
 		struct preparation *preparation = source->waiting;
 
 		DL_DELETE(source->waiting, preparation);
-		fail_preparation(preparation, ETIMEDOUT, reason);
+		fail_preparation(preparation, code, reason);
 	}
 }
 
@@ -540,7 +540,7 @@ static void on_look_late(struct worker_job *job)
 			   "within %u s",
 			   config_of(source)->timeout_ms / 1000);
 	choose_all(source);
-	fail_waiting(source, source->degraded);
+	fail_waiting(source, ETIMEDOUT, source->degraded);
 	source->host->on_change(source->host->data);
 }
 
@@ -821,7 +821,7 @@ static struct source *v4l2loopback_free(struct source *base)
 
 	if (source->look)
 		source->look->owner = NULL;
-	fail_waiting(source, "kudev ends");
+	fail_waiting(source, ECANCELED, "kudev ends");
 	for (size_t i = 0; i < source->count; i++) {
 		struct slot *slot = &source->slots[i];
 

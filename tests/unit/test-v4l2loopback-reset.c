@@ -277,6 +277,29 @@ static void a_reset_that_takes_too_long_fails_and_may_still_end(void **state)
 
 /* The end. */
 
+static void a_source_that_ends_during_a_look_fails_what_waits(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_PREPARED struct prepared first = PREPARED("video10");
+	AUTO_PREPARED struct prepared second = PREPARED("video11");
+	unsigned changes;
+
+	kernel_load(KERNEL_0_15_4);
+	close_gate(KERNEL_QUERY_NEW);
+	start(fixture);
+	expect(fixture, "");
+	sem_wait(&gate.begun);
+	prepare(fixture, &first);
+	prepare(fixture, &second);
+	changes = fixture->changes;
+	fixture->source = source_free(fixture->source);
+	expect_prepared(&first, ECANCELED, "kudev ends");
+	expect_prepared(&second, ECANCELED, "kudev ends");
+	open_gate();
+	await_worker(fixture);
+	assert_int_equal(fixture->changes, changes);
+}
+
 static void a_source_that_ends_during_a_reset_fails_it(void **state)
 {
 	static const enum config_reset resets[] = {CONFIG_RESET_SOFT,
@@ -334,6 +357,7 @@ int main(void)
 		TEST(a_camera_that_goes_while_it_is_reset_is_made_again),
 		TEST(a_camera_that_goes_at_the_end_of_its_reset_is_made_again),
 		TEST(a_reset_that_takes_too_long_fails_and_may_still_end),
+		TEST(a_source_that_ends_during_a_look_fails_what_waits),
 		TEST(a_source_that_ends_during_a_reset_fails_it),
 		TEST(a_look_that_has_not_begun_is_dropped_with_the_worker),
 	};
