@@ -287,11 +287,24 @@ static void free_look(struct worker_job *job)
 
 /* What is handed out: on the loop's thread. */
 
+/* Of one share of it; the caller frees it. */
+static char *share_id(const struct slot *slot, unsigned share)
+{
+	return slot->owner->source.class->share > 1 ? mem_printf("%s-%u", slot->id, share)
+						    : mem_string(slot->id);
+}
+
 static bool is_held(const struct slot *slot)
 {
 	const struct v4l2loopback *owner = slot->owner;
 
-	return owner->host && owner->host->is_held(slot->id, owner->host->data);
+	for (unsigned i = 0; owner->host && i < owner->source.class->share; i++) {
+		KUDEV_AUTO_FREE char *id = share_id(slot, i);
+
+		if (owner->host->is_held(id, owner->host->data))
+			return true;
+	}
+	return false;
 }
 
 static bool has_dummy(const struct slot *slot)
@@ -647,9 +660,7 @@ static void report(struct slot *slot, struct scan *scan)
 	const struct config_class *class = slot->owner->source.class;
 
 	for (unsigned copy = 0; copy < class->share; copy++) {
-		char *id = class->share > 1 ? mem_printf("%s-%u", slot->id, copy)
-					    : mem_string(slot->id);
-		struct unit *unit = unit_list_add(&scan->units, id, 1);
+		struct unit *unit = unit_list_add(&scan->units, share_id(slot, copy), 1);
 
 		/* The dummy and the camera are two nodes for one ID. */
 		unit->is_hardware = true;

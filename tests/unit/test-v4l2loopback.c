@@ -238,6 +238,28 @@ static void a_held_camera_with_another_number_is_absent_until_it_is_free(void **
 	expect(fixture, BOTH);
 }
 
+static void a_shared_camera_is_held_by_any_of_its_shares(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->class.share = 2;
+	kernel_load(KERNEL_0_15_4);
+	start(fixture);
+	look(fixture);
+	scan_once(fixture);
+	fixture->held_id = "video10-1";
+	kernel_unplug(10);
+	kernel_plug_foreign(50, "takes the number");
+	assert_true(tell(fixture, "/dev/video10"));
+	look(fixture);
+	expect(fixture,
+	       "video10-0! /dev/video10 was made again with another device number "
+	       "than its pod knows\n"
+	       "video10-1! /dev/video10 was made again with another device number "
+	       "than its pod knows\n"
+	       "video11-0 /dev/video11\nvideo11-1 /dev/video11\n");
+}
+
 static void udev_is_waited_for_once_for_all_cameras(void **state)
 {
 	struct fixture *fixture = *state;
@@ -536,6 +558,7 @@ int main(void)
 		TEST(only_events_of_its_devices_matter),
 		TEST(a_device_that_somebody_removes_is_made_again),
 		TEST(a_held_camera_with_another_number_is_absent_until_it_is_free),
+		TEST(a_shared_camera_is_held_by_any_of_its_shares),
 		TEST(udev_is_waited_for_once_for_all_cameras),
 		TEST(a_preview_shows_the_cameras_that_would_be_made),
 		TEST(a_preview_shows_what_would_stand_for_the_cameras),
