@@ -166,13 +166,14 @@ struct daemon *daemon_free(struct daemon *daemon)
 {
 	if (!daemon)
 		return NULL;
+	/* Before the worker: what that has to do is known to the sources. */
+	discovery_free(daemon->discovery);
 	registrar_free(daemon->registrar);
 	for (size_t i = 0; i < daemon->config->class_count; i++)
 		plugin_free(daemon->plugins[i]);
 	free(daemon->plugins);
 	worker_free(daemon->worker);
 	health_free(daemon->health);
-	discovery_free(daemon->discovery);
 	inventory_free(daemon->inventory);
 	watcher_free(daemon->watcher);
 	rpc_free(daemon->rpc);
