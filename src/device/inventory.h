@@ -32,6 +32,7 @@ struct device {
 	bool is_unchecked;  /* its first health check has not ended */
 	unsigned arrivals;  /* how often it has come: tells a device from one before it */
 	uint64_t held_round; /* the last reckoning of holders that had it */
+	unsigned resets;     /* how often it was made ready for a container */
 	int64_t granted_ms;  /* when it was handed out last; 0: never */
 	bool seen;	     /* by the report that is being taken in */
 	UT_hash_handle hh;

@@ -64,20 +64,19 @@ static const char *mode_of(const struct config_class *class)
 	return config_reset_names[class->v4l2loopback.reset];
 }
 
-static const char *path_of(const struct inventory_class *class, const char *id)
+static const char *path_of(const struct device *device)
 {
-	const struct device *device = inventory_class_find(class, id);
-
-	return device && device->unit.node_count > 0
-		       ? unit_main_node(&device->unit)->host_path
-		       : NULL;
+	return device->unit.node_count > 0 ? unit_main_node(&device->unit)->host_path
+					   : NULL;
 }
 
 static void log_result(const struct prestart *prestart, const char *id,
 		       const char *skipped, const struct error *err)
 {
 	const struct config_class *class = prestart->class->config;
-	const char *path = path_of(prestart->class, id);
+	/* Devices stay listed for ever. */
+	struct device *device = inventory_class_find(prestart->class, id);
+	const char *path = path_of(device);
 	int64_t duration_ms = clock_ms() - prestart->start_ms;
 
 	if (err)
@@ -94,7 +93,8 @@ static void log_result(const struct prestart *prestart, const char *id,
 		log_info("device reset", LOG_STR("class", class->name),
 			 LOG_STR("resource", class->resource), LOG_STR("device_id", id),
 			 LOG_STR("device_path", path), LOG_STR("mode", mode_of(class)),
-			 LOG_INT("duration_ms", duration_ms));
+			 LOG_INT("duration_ms", duration_ms),
+			 LOG_INT("reset_count", ++device->resets));
 }
 
 static void on_prepared(struct preparation *preparation, const struct error *err)

@@ -182,8 +182,11 @@ static int add_device(const struct camera *camera, const struct loopback_control
 		if (number == camera->number)
 			return 0;
 		r = remove_device(number, control, err);
-		if (r < 0)
+		if (r < 0) {
+			(void)loopback_set_max_openers(number, camera->settings.openers,
+						       NULL);
 			return r;
+		}
 		pause_ms(GRACE_MS);
 	}
 	return error_set(err, EAGAIN, "the kernel gives other numbers than %u",

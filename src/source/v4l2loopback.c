@@ -106,6 +106,14 @@ static const struct config_v4l2loopback *config_of(const struct v4l2loopback *so
 	return &source->source.class->v4l2loopback;
 }
 
+static void replace_text(char **text, const char *by)
+{
+	char *copy = by ? mem_string(by) : NULL;
+
+	free(*text);
+	*text = copy;
+}
+
 /* The look: on the worker's thread, or on the loop's in a preview. */
 
 /* Joins what describe() says of each of the first count devices. */
@@ -183,17 +191,20 @@ static int reach_module(struct look *look, struct loopback_control *control,
 {
 	bool is_loaded = loopback_is_loaded();
 	int r = is_loaded ? 0 : load_module(look, err);
+	unsigned version = loopback_version();
 
 	if (r < 0 || (look->is_preview && !is_loaded))
 		return r;
-	if (loopback_version() >= LOOPBACK_CONTROL_VERSION) {
+	if (version >= LOOPBACK_CONTROL_VERSION) {
+		look->note = mem_printf("version %u.%u.%u", version >> 16,
+					version >> 8 & 0xff, version & 0xff);
 		r = loopback_control_open(control, err);
 		look->can_create = r == 0;
 		return r;
 	}
-	look->note = mem_string("v4l2loopback before 0.13 makes and removes no devices "
-				"once it is loaded: those that exist are used, and their "
-				"resets are soft");
+	look->note = mem_string("a version before 0.13, which makes and removes no "
+				"devices once it is loaded: those that exist are used, "
+				"and their resets are soft");
 	return 0;
 }
 
@@ -264,8 +275,8 @@ static void look_around(struct look *look)
 	}
 	if (!look->is_usable && ready == 0)
 		look->failure = mem_string(error_message(&err));
-	else if (!look->is_usable && !look->note)
-		look->note = mem_string(error_message(&err));
+	else if (!look->is_usable)
+		replace_text(&look->note, error_message(&err));
 }
 
 static void run_look(struct worker_job *job)
@@ -356,14 +367,6 @@ static void choose_all(struct v4l2loopback *source)
 {
 	for (size_t i = 0; i < source->count; i++)
 		choose(&source->slots[i]);
-}
-
-static void replace_text(char **text, const char *by)
-{
-	char *copy = by ? mem_string(by) : NULL;
-
-	free(*text);
-	*text = copy;
 }
 
 static void take_look(struct v4l2loopback *source, const struct look *look)

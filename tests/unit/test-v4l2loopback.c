@@ -17,7 +17,8 @@ static void the_first_scan_is_empty_and_the_next_one_has_the_cameras(void **stat
 	assert_string_equal(got, BOTH);
 	assert_null(scan.degraded);
 	assert_int_equal(scan.missing.count, 0);
-	assert_int_equal(scan.notes.count, 0);
+	assert_int_equal(scan.notes.count, 1);
+	assert_string_equal(scan.notes.items[0].reason, "version 0.15.4");
 	assert_int_equal(scan.again_ms, -1);
 	assert_true(strings_contain(&scan.directories, "/dev"));
 	assert_true(scan.units.items[0].is_hardware);
@@ -93,8 +94,8 @@ static void a_module_of_before_0_13_is_told_of_all_devices(void **state)
 	assert_int_equal(scan.notes.count, 1);
 	assert_string_equal(
 		scan.notes.items[0].reason,
-		"v4l2loopback before 0.13 makes and removes no devices once it is loaded: "
-		"those that exist are used, and their resets are soft");
+		"a version before 0.13, which makes and removes no devices once it is "
+		"loaded: those that exist are used, and their resets are soft");
 }
 
 static void a_camera_that_cannot_be_made_says_why_and_is_tried_again(void **state)
