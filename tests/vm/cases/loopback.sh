@@ -56,10 +56,33 @@ handed_out()
 		grep -q "^env vm.test/camera VIDEO_DEVICE=$node$" "$state/answer"
 	assert "$version: and may use it" \
 		grep -q "^device vm.test/camera $node $node rw$" "$state/answer"
+	played "$(sed -n 's/^env [^ ]* VIDEO_DEVICE=//p' "$state/answer")"
 	attempt "$version: another container gets two" allocate camera video11 video12
 	assert "$version: it is told where both are" grep -q \
 		"^env vm.test/camera VIDEO_DEVICE_1=/dev/video12$" "$state/answer"
 	attempt "$version: they are clean for it" start_container camera video11 video12
+}
+
+# v4l2-ctl, which is not ours, writes frames of 320x256 and reads them.
+played()
+{
+	[ -x /usr/bin/v4l2-ctl ] || {
+		skip "$version: v4l2-ctl writes and reads" "the guest has none"
+		return
+	}
+	head -c 163840 /dev/zero | tr '\0' Z >"$state/stream"
+	start_program v4l2-ctl v4l2-ctl -d "$1" --stream-from="$state/stream" \
+		--set-fmt-video-out=width=320,height=256,pixelformat=YUYV --stream-out-mmap \
+		--stream-loop >"$state/writer" 2>&1
+	expect "$version: what v4l2-ctl writes to $1, v4l2-ctl reads" reads_back "$1"
+	stop_program v4l2-ctl
+}
+
+reads_back()
+{
+	timeout 10 v4l2-ctl -d "$1" --stream-mmap --stream-count=3 \
+		--stream-to="$state/read" >"$state/reader" 2>&1
+	[ "$(wc -c <"$state/read") $(tr -d Z <"$state/read" | wc -c)" = "491520 0" ]
 }
 
 # What a user leaves behind, and what the next one finds.
