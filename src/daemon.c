@@ -112,14 +112,20 @@ static void start_plugins(struct daemon *daemon)
 	}
 }
 
+static void on_known(size_t index, void *data)
+{
+	struct daemon *daemon = data;
+
+	registrar_add(daemon->registrar, daemon->plugins[index]);
+}
+
 static void start_registrar(struct daemon *daemon)
 {
 	/* Another kudev may have served since we looked last. */
 	daemon->registrar = registrar_new(daemon->loop, daemon->rpc, daemon->watcher,
 					  daemon->config->plugin_directory, find_holders,
 					  daemon);
-	for (size_t i = 0; i < daemon->config->class_count; i++)
-		registrar_add(daemon->registrar, daemon->plugins[i]);
+	discovery_when_known(daemon->discovery, on_known, daemon);
 }
 
 int daemon_new(struct loop *loop, const struct config *config, struct daemon **ret,

@@ -161,6 +161,9 @@ static void print_devices(const struct inventory_class *class)
 		const struct device *device = class->devices[i];
 
 		copies = count_copies(class, i);
+		/* It is among those that are missing. */
+		if (!device->healthy)
+			continue;
 		printf("  %-24s ", device->unit.id);
 		print_nodes(class, device);
 		if (device->unit.numa_node != LIST_NUMA_UNKNOWN)
@@ -179,8 +182,8 @@ static void print_finding(const struct finding *finding)
 {
 	const struct inventory_class *class = finding->class;
 
-	printf("%s: %zu device%s  (class %s, %s", class->config->resource, class->count,
-	       class->count == 1 ? "" : "s", class->config->name, class->config->file);
+	printf("%s: %zu device%s  (class %s, %s", class->config->resource, class->healthy,
+	       class->healthy == 1 ? "" : "s", class->config->name, class->config->file);
 	if (class->config->line)
 		printf(":%u", class->config->line);
 	printf(")\n");
@@ -210,7 +213,7 @@ static void print_findings(const struct finding *findings, size_t count,
 
 	for (size_t i = 0; i < count; i++) {
 		print_finding(&findings[i]);
-		devices += findings[i].class->count;
+		devices += findings[i].class->healthy;
 	}
 	for (size_t i = 0; i < warnings->count; i++)
 		printf("%s\n", warnings->items[i]);

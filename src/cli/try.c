@@ -16,6 +16,7 @@
 
 /* All classes register within milliseconds; one that has not by then never will. */
 #define REGISTER_TIMEOUT_MS 10000
+#define QUIET_MS 150
 /* A stop takes milliseconds; after this the temporary directory is removed regardless. */
 #define STOP_TIMEOUT_MS 800
 
@@ -27,9 +28,10 @@ struct trial {
 	struct daemon *daemon;
 	struct standin *standin;
 	struct loop_timer *timeout;
-	size_t next;  /* class to allocate a device of */
-	bool showing; /* the table and the allocations */
-	bool shown;   /* all of them */
+	struct loop_timer *quiet; /* until no more lists come, as after health checks */
+	size_t next;		  /* class to allocate a device of */
+	bool showing;		  /* the table and the allocations */
+	bool shown;		  /* all of them */
 	bool stopping;
 	int status;
 };
@@ -160,21 +162,13 @@ static void on_allocated(struct standin_resource *resource, const char *device_i
 	allocate_next(trial);
 }
 
-/* Cameras that kudev makes are all in the second list, but not in the first. */
-static bool is_complete(const struct config_class *class,
-			const V1beta1__ListAndWatchResponse *list)
-{
-	return class->source != CONFIG_SOURCE_V4L2LOOPBACK || list->n_devices > 0;
-}
-
 static bool all_listed(const struct trial *trial)
 {
 	for (size_t i = 0; i < trial->config->class_count; i++) {
-		const struct config_class *class = &trial->config->classes[i];
-		const struct standin_resource *resource = standin_find(trial->standin,
-								       class->resource);
+		const struct standin_resource *resource =
+			standin_find(trial->standin, trial->config->classes[i].resource);
 
-		if (!resource || !resource->list || !is_complete(class, resource->list))
+		if (!resource || !resource->list)
 			return false;
 	}
 	return true;
@@ -236,7 +230,7 @@ static void on_list(struct standin_resource *resource,
 	if (ferror(stdout))
 		stop(trial);
 	else if (!trial->showing && all_listed(trial))
-		show(trial);
+		loop_timer_set(trial->quiet, QUIET_MS);
 }
 
 static const struct standin_callbacks callbacks = {
@@ -274,6 +268,14 @@ static void on_timeout(void *data)
 	show(trial);
 }
 
+static void on_quiet(void *data)
+{
+	struct trial *trial = data;
+
+	if (!trial->showing)
+		show(trial);
+}
+
 static int run_both(struct trial *trial, struct error *err)
 {
 	struct loop_signal *terminate = loop_signal_new(trial->loop, SIGTERM, on_signal,
@@ -286,6 +288,7 @@ static int run_both(struct trial *trial, struct error *err)
 			    &trial->standin, err);
 
 	trial->timeout = loop_timer_new(trial->loop, on_timeout, trial);
+	trial->quiet = loop_timer_new(trial->loop, on_quiet, trial);
 	if (r == 0)
 		r = daemon_new(trial->loop, trial->config, &trial->daemon, err);
 	if (r == 0) {
@@ -298,6 +301,7 @@ static int run_both(struct trial *trial, struct error *err)
 	loop_signal_free(interrupt);
 	loop_signal_free(hang_up);
 	loop_timer_free(trial->timeout);
+	loop_timer_free(trial->quiet);
 	return r;
 }
 
@@ -307,7 +311,7 @@ static void set_up_log(const struct options *options, const struct config *confi
 	bool level_given = options->settings.log_level || getenv("KUDEV_LOG_LEVEL");
 	bool format_given = options->settings.log_format || getenv("KUDEV_LOG_FORMAT");
 
-	log_setup(level_given ? config->log_level : LOG_LEVEL_ERROR,
+	log_setup(level_given ? config->log_level : LOG_LEVEL_WARN,
 		  format_given ? config->log_format : LOG_FORMAT_TEXT);
 }
 
@@ -324,6 +328,7 @@ static int try_in(const struct options *options, const char *directory)
 	/* Everything that kudev makes goes below the temporary directory, and with it. */
 	settings.plugin_directory = directory;
 	settings.simulate_directory = simulate;
+	settings.is_trial = true;
 	if (!cli_load_config(&settings, &config, NULL))
 		return EXIT_USAGE;
 	printf("kubelet stand-in in %s\n\n", directory);

@@ -290,6 +290,7 @@ struct config {
 	enum config_events events;
 	char *root; /* devices and sysfs are looked up below it; "" for the real root */
 	char *node_name; /* {node}; "" if unknown */
+	bool is_trial;	 /* what was there before must be as it was when it ends */
 	struct config_class *classes;
 	size_t class_count;
 };

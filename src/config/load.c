@@ -464,6 +464,7 @@ static int load_end(struct load *load, const char *node_name, struct config **re
 	if (load->flags->simulate_directory)
 		move_simulated(config, load->flags->simulate_directory);
 	config->node_name = mem_string(node_name ? node_name : "");
+	config->is_trial = load->flags->is_trial;
 	cameras_complete(config, load->diagnostics);
 	if (load->diagnostics->errors > 0)
 		return -EINVAL;

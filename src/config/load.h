@@ -33,6 +33,7 @@ struct settings {
 	 */
 	char *(*lookup)(const char *name);
 	bool lenient;
+	bool is_trial; /* see struct config */
 };
 
 /*

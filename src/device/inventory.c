@@ -490,6 +490,7 @@ static void take_absent(struct inventory *inventory, struct inventory_class *cla
 		device->seen = true;
 		device->absence = absence;
 		device->reason = absence;
+		log_health(class, device, "Unknown");
 	} else {
 		class->refused++;
 		free(absence);

@@ -58,8 +58,8 @@ int camera_adjust(const struct camera *camera, int64_t udev_end_ms, struct error
  */
 int camera_reset(const struct camera *camera, struct error *err);
 
-/* Removes the device and creates it again. -EBUSY: as camera_reset(). */
+/* Removes the device and creates it again. -EBUSY: it is open, for that time already. */
 int camera_recreate(const struct camera *camera, const struct loopback_control *control,
-		    struct error *err);
+		    int64_t patience_ms, struct error *err);
 
 #endif

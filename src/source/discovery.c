@@ -43,6 +43,7 @@ struct class_watch {
 	int64_t again_at_ms;  /* when to scan once more; -1: not of its own */
 	struct strings noted; /* the notes of the last scan, which were logged */
 	char *degraded;	      /* likewise */
+	bool is_known;	      /* the first scan that tells of its devices is over */
 	struct log_limit failure_limit;
 };
 
@@ -60,6 +61,8 @@ struct discovery {
 	struct class_watch *classes;
 	size_t class_count;
 	bool is_started; /* the first scan is over */
+	discovery_class_callback on_known;
+	void *on_known_data;
 };
 
 static void log_failure(struct class_watch *watched, const char *message,
@@ -204,9 +207,10 @@ static void log_degraded(struct class_watch *watched, struct scan *scan)
 		log_warn("class is degraded", LOG_STR("class", watched->class->name),
 			 LOG_STR("resource", watched->class->resource),
 			 LOG_STR("reason", scan->degraded),
-			 LOG_STR("hint", scan->units.count > 0
+			 LOG_INT("dummy_devices", scan->stand_ins),
+			 LOG_STR("hint", scan->stand_ins > 0
 						 ? "dummies stand for its devices"
-						 : "it has no devices"));
+						 : "its devices can't be had"));
 	else if (!scan->degraded && watched->degraded)
 		log_info("class is no longer degraded",
 			 LOG_STR("class", watched->class->name),
@@ -224,6 +228,28 @@ static void open_source(struct class_watch *watched)
 		log_failure(watched, "cannot prepare the devices of a class", &err);
 }
 
+static void note_known(struct class_watch *watched)
+{
+	struct discovery *discovery = watched->discovery;
+
+	if (watched->is_known)
+		return;
+	watched->is_known = true;
+	if (discovery->on_known)
+		discovery->on_known(watched->index, discovery->on_known_data);
+}
+
+void discovery_when_known(struct discovery *discovery, discovery_class_callback on_known,
+			  void *data)
+{
+	discovery->on_known = on_known;
+	discovery->on_known_data = data;
+	for (size_t i = 0; i < discovery->class_count; i++) {
+		if (discovery->classes[i].is_known)
+			on_known(i, data);
+	}
+}
+
 /* Returns whether the class is known now; if not, it stays as it was. */
 static bool scan_class(struct class_watch *watched)
 {
@@ -233,18 +259,24 @@ static bool scan_class(struct class_watch *watched)
 	watched->changed = false;
 	if (!watched->source)
 		open_source(watched);
-	if (!watched->source)
+	if (!watched->source) {
+		note_known(watched);
 		return false;
+	}
 	if (source_scan(watched->source, &scan, &err) < 0) {
 		log_failure(watched, "cannot look for the devices of a class", &err);
+		note_known(watched);
 		return false;
 	}
 	log_degraded(watched, &scan);
 	inventory_report(watched->discovery->inventory, watched->index, &scan.units);
-	if (watched->class->source == CONFIG_SOURCE_MATCH)
+	if (watched->class->source == CONFIG_SOURCE_MATCH ||
+	    watched->class->source == CONFIG_SOURCE_V4L2LOOPBACK)
 		add_sources_of_events(watched->discovery->monitor, &scan.directories);
 	follow(watched, &scan.directories);
 	log_new_notes(watched, &scan.notes);
+	if (!scan.is_pending)
+		note_known(watched);
 	watched->again_at_ms = scan.again_ms < 0 ? -1 : clock_ms() + scan.again_ms;
 	return true;
 }
@@ -441,6 +473,9 @@ static bool is_held(const char *id, void *data)
 	struct discovery *discovery = watched->discovery;
 	const struct device *device;
 
+	/* Of others, which a trial must leave alone. */
+	if (watched->host.is_trial)
+		return true;
 	/* Not before the first scan, so that what is there keeps its place. */
 	if (discovery->find_holders && discovery->is_started)
 		discovery->find_holders(discovery->find_holders_data);
@@ -475,7 +510,9 @@ struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
 			.again_at_ms = -1,
 			.host =
 				{
+					.loop = loop,
 					.worker = worker,
+					.is_trial = config->is_trial,
 					.on_change = on_source_change,
 					.is_held = is_held,
 					.data = &discovery->classes[i],

@@ -26,6 +26,15 @@ struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
 				struct inventory *inventory, loop_callback find_holders,
 				void *data);
 
+typedef void (*discovery_class_callback)(size_t index, void *data);
+
+/*
+ * Calls back once for each class, as soon as it is known which devices it has, which may be
+ * now: before, it would be served without those that pods have used for long.
+ */
+void discovery_when_known(struct discovery *discovery, discovery_class_callback on_known,
+			  void *data);
+
 /* Whether devices of the class are made ready for each container. */
 bool discovery_prepares(const struct config_class *class);
 

@@ -208,11 +208,6 @@ char *loopback_describe_other(unsigned number)
 	return mem_printf("%s (%s)", name ? name : "a device", strrchr(target, '/') + 1);
 }
 
-char *loopback_label(unsigned number)
-{
-	return read_device_attribute(number, "name");
-}
-
 int loopback_set_max_openers(unsigned number, unsigned count, struct error *err)
 {
 	KUDEV_AUTO_FREE char *text = mem_printf("%u", count);

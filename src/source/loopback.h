@@ -80,9 +80,6 @@ bool loopback_is_loopback(unsigned number);
 /* The driver of a video device, or what it calls itself. The caller frees it. */
 char *loopback_describe_other(unsigned number);
 
-/* Its label; NULL: not known. The caller frees it. */
-char *loopback_label(unsigned number);
-
 /*
  * How many may have the device open at once. -EBUSY: so many have it open already.
  * With 0 nobody can open it: whether it is open, and a fence.

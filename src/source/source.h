@@ -35,7 +35,9 @@ struct scan {
 	struct strings directories; /* with the root; they need not exist */
 	struct remark_list missing; /* what should give a device and doesn't */
 	struct remark_list notes;   /* what is not quite as one may think */
-	char *degraded; /* why something else stands for the devices; NULL: nothing does */
+	char *degraded;	  /* why the class can't have its devices; NULL: it can */
+	size_t stand_ins; /* devices that something else stands for */
+	bool is_pending;  /* it is not known yet which devices there are */
 	int64_t again_ms; /* scan once more after this time; -1: not of its own */
 };
 
@@ -54,7 +56,9 @@ struct source_event {
 
 /* What a source has of the program that it runs in. */
 struct source_host {
+	struct loop *loop;
 	struct worker *worker;
+	bool is_trial; /* it ends soon, and what was there before must be as it was then */
 	/* A scan would see something else now. */
 	loop_callback on_change;
 	/* Whether a pod holds the device, or may. */

@@ -11,8 +11,7 @@
 
 #include "base/util.h"
 #include "source/camera.h"
-#include "source/module.h"
-#include "source/settling.h"
+#include "source/look.h"
 #include "source/source.h"
 
 /*
@@ -31,29 +30,13 @@
 /* The kubelet waits 30 s for the whole of it (constants.go). */
 #define RESET_TIMEOUT_MS 25000
 #define DUMMY_TARGET "/dev/null"
-/* As many devices does the module make when it is loaded (MAX_DEVICES). */
-#define PARAMETER_DEVICES_MAX 8
+#define LATE "the kernel does not answer for the devices of the class"
 
-/* A camera as one look finds it. */
-struct found {
-	struct camera camera;
-	bool is_busy; /* being reset: left alone */
-	bool is_held;
-	bool is_ready;
-	char *reason; /* why it is not */
-};
-
-struct look {
+/* A look on its way. */
+struct look_job {
 	struct worker_job job;
 	struct v4l2loopback *owner; /* NULL: nobody waits for it any more */
-	bool is_preview;
-	bool may_recreate;
-	struct found *items;
-	size_t count;
-	bool is_usable;	 /* the module is, or will be once it is loaded */
-	bool can_create; /* it makes devices, or will once it is loaded */
-	char *failure;	 /* why there are no cameras at all; NULL: there are */
-	char *note;
+	struct look look;
 };
 
 struct reset {
@@ -72,10 +55,14 @@ struct slot {
 	char *id; /* as long as the class is not shared */
 	char *path;
 	char *dummy_path;
-	bool is_known; /* a look has ended */
+	bool is_known;	/* a look has ended */
+	bool is_listed; /* it was reported: whether a pod holds it can be told */
 	bool is_ready;
+	bool is_other;	 /* it is not as it should be, which a pod that holds it bears */
 	bool is_dummy;	 /* what is handed out is the dummy */
+	bool made_dummy; /* by this kudev */
 	char *reason;	 /* why it is not ready */
+	char *fault;	 /* why its last reset has failed; NULL: it has not */
 	uint64_t device; /* the number of its node when it was ready last; 0: never */
 	struct reset *reset;
 	bool is_passed_over;		 /* a look has left it to the reset */
@@ -87,13 +74,14 @@ struct v4l2loopback {
 	const struct source_host *host; /* NULL: in a preview */
 	struct slot *slots;
 	size_t count;
-	struct look *look; /* under way */
-	bool is_late;	   /* it takes longer than its time */
-	bool is_stale;	   /* something has happened since it began */
+	struct look_job *look; /* under way */
+	bool is_late;	       /* it takes longer than its time */
+	bool is_stale;	       /* something has happened since it began */
 	int64_t retry_at_ms;
 	char *degraded;
 	char *note;
 	struct preparation *waiting; /* for the look to end */
+	struct loop_timer *patience; /* of those; NULL in a preview */
 };
 
 static struct v4l2loopback *v4l2loopback_of(struct source *source)
@@ -114,185 +102,16 @@ static void replace_text(char **text, const char *by)
 	*text = copy;
 }
 
-/* The look: on the worker's thread, or on the loop's in a preview. */
-
-/* Joins what describe() says of each of the first count devices. */
-static char *join_devices(const struct look *look, size_t count,
-			  char *(*describe)(const struct camera *camera))
-{
-	struct strings words = {0};
-	char *text;
-
-	for (size_t i = 0; i < count; i++)
-		strings_take(&words, describe(&look->items[i].camera));
-	text = strings_join(&words, ",");
-	strings_clear(&words);
-	return text;
-}
-
-static char *describe_number(const struct camera *camera)
-{
-	return mem_printf("%u", camera->number);
-}
-
-static char *describe_caps(const struct camera *camera)
-{
-	return mem_string(camera->settings.exclusive_caps ? "1" : "0");
-}
-
-/* The kernel takes one pair of quotes away (next_arg() in lib/cmdline.c). */
-static char *describe_label(const struct camera *camera)
-{
-	return mem_string(camera->settings.label);
-}
-
-/* What a module that makes devices only when it is loaded has to be told. */
-static char *describe_devices(const struct look *look)
-{
-	const struct loopback_settings *settings = &look->items[0].camera.settings;
-	size_t count = look->count < PARAMETER_DEVICES_MAX ? look->count
-							   : PARAMETER_DEVICES_MAX;
-	KUDEV_AUTO_FREE char *numbers = join_devices(look, count, describe_number);
-	KUDEV_AUTO_FREE char *caps = join_devices(look, count, describe_caps);
-	KUDEV_AUTO_FREE char *labels = join_devices(look, count, describe_label);
-
-	return mem_printf("devices=%zu video_nr=%s exclusive_caps=%s "
-			  "\"card_label=%s\" max_buffers=%u max_openers=%u "
-			  "max_width=%u max_height=%u",
-			  count, numbers, caps, labels, settings->buffers,
-			  settings->openers, settings->max_width, settings->max_height);
-}
-
-static int load_module(struct look *look, struct error *err)
-{
-	KUDEV_AUTO(module_free) struct module *module = NULL;
-	KUDEV_AUTO_FREE char *version = NULL;
-	KUDEV_AUTO_FREE char *parameters = NULL;
-	int r = module_find(LOOPBACK_MODULE, &module, err);
-
-	if (r < 0)
-		return r;
-	if (look->is_preview) {
-		look->can_create = true;
-		look->note = mem_string("the module " LOOPBACK_MODULE
-					" is not loaded yet; kudev run loads it");
-		return 0;
-	}
-	version = module_info(module, "version");
-	parameters = loopback_parse_version(version) >= LOOPBACK_CONTROL_VERSION
-			     ? mem_string("devices=0")
-			     : describe_devices(look);
-	return module_load(module, parameters, err);
-}
-
-/* control stays unset if the module has none. */
-static int reach_module(struct look *look, struct loopback_control *control,
-			struct error *err)
-{
-	bool is_loaded = loopback_is_loaded();
-	int r = is_loaded ? 0 : load_module(look, err);
-	unsigned version = loopback_version();
-
-	if (r < 0 || (look->is_preview && !is_loaded))
-		return r;
-	if (version >= LOOPBACK_CONTROL_VERSION) {
-		look->note = mem_printf("version %u.%u.%u", version >> 16,
-					version >> 8 & 0xff, version & 0xff);
-		r = loopback_control_open(control, err);
-		look->can_create = r == 0;
-		return r;
-	}
-	look->note = mem_string("a version before 0.13, which makes and removes no "
-				"devices once it is loaded: those that exist are used, "
-				"and their resets are soft");
-	return 0;
-}
-
-static void give_reason(struct found *item, const struct error *err)
-{
-	item->is_ready = false;
-	free(item->reason);
-	item->reason = mem_string(error_message(err));
-}
-
-/* A device that is not there yet, or is, but not as it should be. */
-static int repair(const struct look *look, struct found *item, int fault,
-		  const struct loopback_control *control, struct error *err)
-{
-	if (look->is_preview && look->can_create && fault == -ENODEV)
-		return 0;
-	if (look->is_preview || !control)
-		return fault;
-	if (fault == -ENODEV)
-		return camera_create(&item->camera, control, err);
-	if (fault == -ESTALE && look->may_recreate && !item->is_held)
-		return camera_recreate(&item->camera, control, err);
-	return fault;
-}
-
-static void look_at(const struct look *look, struct found *item,
-		    const struct loopback_control *control)
-{
-	KUDEV_AUTO_ERROR struct error err = {0};
-	int r = camera_check(&item->camera, control, &err);
-
-	if (r < 0)
-		r = repair(look, item, r, control, &err);
-	item->is_ready = r == 0;
-	if (r < 0)
-		give_reason(item, &err);
-}
-
-static void adjust(struct found *item, int64_t udev_end_ms)
-{
-	KUDEV_AUTO_ERROR struct error err = {0};
-
-	if (camera_adjust(&item->camera, udev_end_ms, &err) < 0)
-		give_reason(item, &err);
-}
-
-static void look_around(struct look *look)
-{
-	KUDEV_AUTO_LOOPBACK_CONTROL struct loopback_control control =
-		LOOPBACK_CONTROL_INIT;
-	KUDEV_AUTO_ERROR struct error err = {0};
-	const struct loopback_control *known;
-	int64_t udev_end_ms;
-	size_t ready = 0;
-
-	look->is_usable = reach_module(look, &control, &err) == 0;
-	known = control.fd >= 0 ? &control : NULL;
-	for (size_t i = 0; i < look->count; i++) {
-		if (!look->items[i].is_busy)
-			look_at(look, &look->items[i], known);
-		ready += look->items[i].is_ready;
-	}
-	/* After all were made, so that udev is waited for once. */
-	udev_end_ms = clock_ms() + SETTLING_MAX_MS;
-	for (size_t i = 0; i < look->count && !look->is_preview; i++) {
-		if (look->items[i].is_ready && !look->items[i].is_busy)
-			adjust(&look->items[i], udev_end_ms);
-	}
-	if (!look->is_usable && ready == 0)
-		look->failure = mem_string(error_message(&err));
-	else if (!look->is_usable)
-		replace_text(&look->note, error_message(&err));
-}
-
 static void run_look(struct worker_job *job)
 {
-	look_around(KUDEV_CONTAINER_OF(job, struct look, job));
+	look_around(&KUDEV_CONTAINER_OF(job, struct look_job, job)->look);
 }
 
 static void free_look(struct worker_job *job)
 {
-	struct look *look = KUDEV_CONTAINER_OF(job, struct look, job);
+	struct look_job *look = KUDEV_CONTAINER_OF(job, struct look_job, job);
 
-	for (size_t i = 0; i < look->count; i++)
-		free(look->items[i].reason);
-	free(look->items);
-	free(look->failure);
-	free(look->note);
+	look_clear(&look->look);
 	free(look);
 }
 
@@ -329,7 +148,29 @@ static bool has_dummy(const struct slot *slot)
 
 static void make_dummy(struct slot *slot)
 {
-	slot->is_dummy = has_dummy(slot) || symlink(DUMMY_TARGET, slot->dummy_path) == 0;
+	int error;
+
+	slot->is_dummy = has_dummy(slot);
+	if (slot->is_dummy)
+		return;
+	slot->made_dummy = symlink(DUMMY_TARGET, slot->dummy_path) == 0;
+	slot->is_dummy = slot->made_dummy;
+	if (slot->is_dummy)
+		return;
+	error = errno;
+	free(slot->reason);
+	slot->reason = mem_printf("neither the camera nor %s can be made: %s",
+				  slot->dummy_path, strerror(error));
+}
+
+/* Whether it could be made, as far as that can be told. */
+static void preview_dummy(struct slot *slot)
+{
+	KUDEV_AUTO_FREE char *directory =
+		mem_string_n(slot->dummy_path,
+			     (size_t)(strrchr(slot->dummy_path, '/') - slot->dummy_path));
+
+	slot->is_dummy = has_dummy(slot) || access(directory, W_OK) == 0;
 	if (slot->is_dummy)
 		return;
 	free(slot->reason);
@@ -355,8 +196,10 @@ static void choose(struct slot *slot)
 	slot->is_dummy = slot->is_dummy && (!owner->host || has_dummy(slot));
 	if (wants_dummy == slot->is_dummy)
 		return;
-	if (!owner->host)
-		slot->is_dummy = wants_dummy;
+	if (!owner->host && wants_dummy)
+		preview_dummy(slot);
+	else if (!owner->host)
+		slot->is_dummy = false;
 	else if (wants_dummy && !(slot->device != 0 && is_held(slot)))
 		make_dummy(slot);
 	else if (slot->is_dummy && (slot->is_ready || !may_be_dummy) && !is_held(slot))
@@ -380,6 +223,9 @@ static void take_look(struct v4l2loopback *source, const struct look *look)
 			continue;
 		slot->is_known = true;
 		slot->is_ready = item->is_ready;
+		slot->is_other = item->is_other;
+		if (item->is_new)
+			replace_text(&slot->fault, NULL);
 		replace_text(&slot->reason, item->reason);
 	}
 	replace_text(&source->degraded, look->failure);
@@ -418,7 +264,8 @@ static void run_reset(struct worker_job *job)
 	} else {
 		r = loopback_control_open(&control, &reset->err);
 		if (r == 0)
-			r = camera_recreate(&reset->camera, &control, &reset->err);
+			r = camera_recreate(&reset->camera, &control, CAMERA_BUSY_MS,
+					    &reset->err);
 	}
 	reset->has_failed = r < 0;
 }
@@ -440,14 +287,17 @@ static void on_reset_done(struct worker_job *job)
 	if (!slot)
 		return;
 	slot->reset = NULL;
-	/* It may have another number now. */
-	if (reset->is_recreation)
+	/* Whatever number it has now, its next container gets that. */
+	if (!reset->has_failed)
 		slot->device = 0;
+	/* One that is open is not broken. */
+	replace_text(&slot->fault, reset->has_failed && reset->err.code != EBUSY
+					   ? error_message(&reset->err)
+					   : NULL);
 	/* It may be gone. */
-	if (reset->is_recreation || reset->has_failed || slot->is_passed_over) {
+	if (reset->is_recreation || reset->has_failed || slot->is_passed_over)
 		slot->owner->is_stale = true;
-		slot->owner->host->on_change(slot->owner->host->data);
-	}
+	slot->owner->host->on_change(slot->owner->host->data);
 	if (slot->preparation)
 		end_preparation(take_ptr(slot->preparation), NULL,
 				reset->has_failed ? &reset->err : NULL);
@@ -496,6 +346,8 @@ static void prepare_slot(struct slot *slot, struct preparation *preparation)
 	else if (!slot->is_ready)
 		fail_preparation(preparation, ENODEV,
 				 slot->reason ? slot->reason : "it is not there");
+	else if (slot->reset && !slot->preparation)
+		slot->preparation = preparation; /* of ours, or given up by who asked */
 	else if (slot->reset)
 		fail_preparation(preparation, EBUSY, "it is being reset already");
 	else
@@ -507,6 +359,7 @@ static void start_waiting(struct v4l2loopback *source)
 	struct preparation *preparation;
 	struct preparation *next;
 
+	loop_timer_cancel(source->patience);
 	DL_FOREACH_SAFE(source->waiting, preparation, next) {
 		DL_DELETE(source->waiting, preparation);
 		prepare_slot(find_slot(source, preparation->id), preparation);
@@ -523,6 +376,18 @@ static void fail_waiting(struct v4l2loopback *source, int code, const char *reas
 	}
 }
 
+static void on_impatient(void *data)
+{
+	fail_waiting(data, ETIMEDOUT, LATE);
+}
+
+static void wait_for_look(struct v4l2loopback *source, struct preparation *preparation)
+{
+	DL_APPEND(source->waiting, preparation);
+	if (!loop_timer_is_set(source->patience))
+		loop_timer_set(source->patience, RESET_TIMEOUT_MS);
+}
+
 static void v4l2loopback_prepare(struct source *base, struct preparation *preparation)
 {
 	struct v4l2loopback *source = v4l2loopback_of(base);
@@ -535,50 +400,82 @@ static void v4l2loopback_prepare(struct source *base, struct preparation *prepar
 	else if (slot->is_dummy && source->is_late)
 		prepare_slot(slot, preparation);
 	else if (source->look && source->is_late)
-		fail_preparation(preparation, ETIMEDOUT, source->degraded);
+		fail_preparation(preparation, ETIMEDOUT, LATE);
 	else if (source->look)
-		DL_APPEND(source->waiting, preparation);
+		wait_for_look(source, preparation);
 	else
 		prepare_slot(slot, preparation);
 }
 
+static bool has_ready(const struct v4l2loopback *source)
+{
+	for (size_t i = 0; i < source->count; i++) {
+		if (source->slots[i].is_ready)
+			return true;
+	}
+	return false;
+}
+
 static void on_look_late(struct worker_job *job)
 {
-	struct look *look = KUDEV_CONTAINER_OF(job, struct look, job);
+	struct look_job *look = KUDEV_CONTAINER_OF(job, struct look_job, job);
 	struct v4l2loopback *source = look->owner;
 
 	if (!source)
 		return;
 	source->is_late = true;
-	free(source->degraded);
-	source->degraded =
-		mem_printf("the kernel has not loaded the module and made the devices "
-			   "within %u s",
-			   config_of(source)->timeout_ms / 1000);
+	if (!has_ready(source)) {
+		free(source->degraded);
+		source->degraded =
+			mem_printf("the kernel has not loaded the module and made the "
+				   "devices within %u s",
+				   config_of(source)->timeout_ms / 1000);
+	}
 	choose_all(source);
-	fail_waiting(source, ETIMEDOUT, source->degraded);
+	fail_waiting(source, ETIMEDOUT, LATE);
 	source->host->on_change(source->host->data);
 }
 
 static void on_look_done(struct worker_job *job)
 {
-	struct look *look = KUDEV_CONTAINER_OF(job, struct look, job);
+	struct look_job *look = KUDEV_CONTAINER_OF(job, struct look_job, job);
 	struct v4l2loopback *source = look->owner;
 
 	if (!source)
 		return;
 	source->look = NULL;
 	source->is_late = false;
-	take_look(source, look);
+	take_look(source, &look->look);
 	start_waiting(source);
 	source->host->on_change(source->host->data);
 }
 
-static struct look *look_new(struct v4l2loopback *source)
+static void fill_look(struct v4l2loopback *source, struct look *ret)
 {
-	struct look *look = mem_zero(sizeof(*look));
+	*ret = (struct look){
+		.is_preview = source->source.preview,
+		.is_trial = source->host && source->host->is_trial,
+		.may_recreate = config_of(source)->reset == CONFIG_RESET_RECREATE,
+		.items = mem_zero(source->count * sizeof(*ret->items)),
+		.count = source->count,
+	};
+	for (size_t i = 0; i < source->count; i++) {
+		const struct slot *slot = &source->slots[i];
+		bool held = is_held(slot);
 
-	look->owner = source;
+		ret->items[i] = (struct found){
+			.camera = slot->camera,
+			.is_busy = slot->reset != NULL,
+			.may_keep = held && slot->is_listed,
+			.may_remake = !held,
+		};
+	}
+}
+
+static void start_look(struct v4l2loopback *source)
+{
+	struct look_job *look = mem_zero(sizeof(*look));
+
 	look->job = (struct worker_job){
 		.run = run_look,
 		.late = on_look_late,
@@ -586,35 +483,22 @@ static struct look *look_new(struct v4l2loopback *source)
 		.free = free_look,
 		.timeout_ms = config_of(source)->timeout_ms,
 	};
-	look->is_preview = source->source.preview;
-	look->may_recreate = config_of(source)->reset == CONFIG_RESET_RECREATE;
-	look->count = source->count;
-	look->items = mem_zero(source->count * sizeof(*look->items));
-	for (size_t i = 0; i < source->count; i++) {
-		look->items[i] = (struct found){
-			.camera = source->slots[i].camera,
-			.is_busy = source->slots[i].reset != NULL,
-			.is_held = is_held(&source->slots[i]),
-		};
-	}
-	return look;
-}
-
-static void start_look(struct v4l2loopback *source)
-{
+	look->owner = source;
+	fill_look(source, &look->look);
+	source->look = look;
 	source->is_stale = false;
-	source->look = look_new(source);
-	worker_submit(source->host->worker, &source->look->job);
+	worker_submit(source->host->worker, &look->job);
 }
 
 /* Without anything else to do, all at once. */
 static void look_now(struct v4l2loopback *source)
 {
-	struct look *look = look_new(source);
+	struct look look;
 
-	look_around(look);
-	take_look(source, look);
-	free_look(&look->job);
+	fill_look(source, &look);
+	look_around(&look);
+	take_look(source, &look);
+	look_clear(&look);
 }
 
 /* Scans. */
@@ -647,6 +531,8 @@ static void fill_camera(struct slot *slot, struct unit *unit)
 		};
 	else if (!slot->is_ready)
 		replace_text(&unit->absence, slot->reason);
+	else if (slot->fault)
+		replace_text(&unit->absence, slot->fault);
 	else if (!is_there && slot->owner->host)
 		unit->absence = mem_printf("%s is gone", slot->path);
 	else if (slot->device != 0 && slot->device != node->identity.device &&
@@ -671,15 +557,18 @@ static void report(struct slot *slot, struct scan *scan)
 			fill_dummy(slot, &unit->nodes[0]);
 		else
 			fill_camera(slot, unit);
+		slot->is_listed = true;
 		if (copy == 0 && unit->absence)
 			scan_add_missing(scan, slot->path, unit->absence);
+		else if (copy == 0 && slot->is_other)
+			scan_add_note(scan, slot->path, slot->reason);
 	}
 }
 
 /* Whether something should be otherwise than it is. */
 static bool is_wanting(const struct slot *slot)
 {
-	return !slot->is_ready || slot->is_dummy;
+	return !slot->is_ready || slot->is_dummy || slot->is_other || slot->fault;
 }
 
 static void schedule_retry(struct v4l2loopback *source, struct scan *scan)
@@ -696,16 +585,27 @@ static void schedule_retry(struct v4l2loopback *source, struct scan *scan)
 	scan_again_in(scan, source->retry_at_ms - now_ms);
 }
 
+/* A camera that could not be reset is in no container until it can. */
+static void retry(struct v4l2loopback *source)
+{
+	source->retry_at_ms = 0;
+	source->is_stale = true;
+	for (size_t i = 0; i < source->count && !source->look; i++) {
+		struct slot *slot = &source->slots[i];
+
+		if (slot->fault && slot->is_ready && !slot->reset && !is_held(slot))
+			start_reset(slot, NULL);
+	}
+}
+
 static int v4l2loopback_scan(struct source *base, struct scan *ret, struct error *err)
 {
 	struct v4l2loopback *source = v4l2loopback_of(base);
 
 	(void)err;
 	strings_add(&ret->directories, "/dev");
-	if (source->retry_at_ms > 0 && source->retry_at_ms <= clock_ms()) {
-		source->retry_at_ms = 0;
-		source->is_stale = true;
-	}
+	if (source->retry_at_ms > 0 && source->retry_at_ms <= clock_ms())
+		retry(source);
 	if (!source->host)
 		look_now(source);
 	else if (source->is_stale && !source->look)
@@ -713,7 +613,10 @@ static int v4l2loopback_scan(struct source *base, struct scan *ret, struct error
 	for (size_t i = 0; i < source->count; i++) {
 		if (source->slots[i].is_known || source->slots[i].is_dummy)
 			report(&source->slots[i], ret);
+		ret->is_pending = ret->is_pending || !source->slots[i].is_known;
+		ret->stand_ins += source->slots[i].is_dummy;
 	}
+	ret->is_pending = ret->is_pending && !source->is_late;
 	replace_text(&ret->degraded, source->degraded);
 	if (source->note)
 		scan_add_note(ret, LOOPBACK_MODULE, source->note);
@@ -740,42 +643,35 @@ static void v4l2loopback_distrust(struct source *base)
 
 /* Beginning and end. */
 
-static int find_owner(const char *name, uid_t *ret, struct error *err)
+/* A number, or a name that is looked up; -1 for none. */
+static int find_account(const char *what, const char *name,
+			bool (*look_up)(const char *name, uint32_t *ret), uint32_t *ret,
+			struct error *err)
 {
-	const struct passwd *entry;
-
-	*ret = CAMERA_KEEP_OWNER;
+	*ret = (uint32_t)-1;
 	if (*name >= '0' && *name <= '9')
-		*ret = (uid_t)strtoul(name, NULL, 10);
-	else if (*name) {
-		entry = getpwnam(name);
-		if (!entry)
-			return error_set(err, ENOENT,
-					 "owner: this system has no user \"%s\"; give "
-					 "the number",
-					 name);
-		*ret = entry->pw_uid;
-	}
+		*ret = (uint32_t)strtoul(name, NULL, 10);
+	else if (*name && !look_up(name, ret))
+		return error_set(err, ENOENT,
+				 "%s: \"%s\" is not known here; give the number", what,
+				 name);
 	return 0;
 }
 
-static int find_group(const char *name, gid_t *ret, struct error *err)
+static bool look_up_user(const char *name, uint32_t *ret)
 {
-	const struct group *entry;
+	const struct passwd *entry = getpwnam(name);
 
-	*ret = CAMERA_KEEP_GROUP;
-	if (*name >= '0' && *name <= '9')
-		*ret = (gid_t)strtoul(name, NULL, 10);
-	else if (*name) {
-		entry = getgrnam(name);
-		if (!entry)
-			return error_set(err, ENOENT,
-					 "group: this system has no group \"%s\"; give "
-					 "the number",
-					 name);
-		*ret = entry->gr_gid;
-	}
-	return 0;
+	*ret = entry ? entry->pw_uid : *ret;
+	return entry;
+}
+
+static bool look_up_group(const char *name, uint32_t *ret)
+{
+	const struct group *entry = getgrnam(name);
+
+	*ret = entry ? entry->gr_gid : *ret;
+	return entry;
 }
 
 static struct loopback_settings make_settings(const struct config_v4l2loopback *config,
@@ -801,10 +697,10 @@ static int make_slots(struct v4l2loopback *source, struct error *err)
 	const struct config_v4l2loopback *config = config_of(source);
 	uid_t owner = CAMERA_KEEP_OWNER;
 	gid_t group = CAMERA_KEEP_GROUP;
-	int r = find_owner(config->owner, &owner, err);
+	int r = find_account("owner", config->owner, look_up_user, &owner, err);
 
 	if (r == 0)
-		r = find_group(config->group, &group, err);
+		r = find_account("group", config->group, look_up_group, &group, err);
 	if (r < 0)
 		return r;
 	source->slots = mem_zero(config->count * sizeof(*source->slots));
@@ -829,6 +725,16 @@ static int make_slots(struct v4l2loopback *source, struct error *err)
 	return 0;
 }
 
+/* At the end. */
+static bool may_remove_dummy(const struct slot *slot)
+{
+	const struct source_host *host = slot->owner->host;
+
+	if (!host || !slot->is_dummy)
+		return false;
+	return host->is_trial ? slot->made_dummy : !is_held(slot);
+}
+
 static struct source *v4l2loopback_free(struct source *base)
 {
 	struct v4l2loopback *source = v4l2loopback_of(base);
@@ -843,13 +749,15 @@ static struct source *v4l2loopback_free(struct source *base)
 			slot->reset->slot = NULL;
 		if (slot->preparation)
 			fail_preparation(slot->preparation, ECANCELED, "kudev ends");
-		if (source->host && slot->is_dummy && !is_held(slot))
+		if (may_remove_dummy(slot))
 			remove_dummy(slot);
 		free(slot->id);
 		free(slot->path);
 		free(slot->dummy_path);
 		free(slot->reason);
+		free(slot->fault);
 	}
+	loop_timer_free(source->patience);
 	free(source->slots);
 	free(source->degraded);
 	free(source->note);
@@ -873,6 +781,8 @@ static int v4l2loopback_open(const struct config_class *class, const char *root,
 		.preview = host == NULL,
 	};
 	created->host = host;
+	if (host)
+		created->patience = loop_timer_new(host->loop, on_impatient, created);
 	created->is_stale = true;
 	r = make_slots(created, err);
 	if (r < 0)

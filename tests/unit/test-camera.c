@@ -126,9 +126,7 @@ static void each_setting_that_differs_is_refused_and_named(void **state)
 	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(tests); i++) {
 		struct kernel_record record = KERNEL_RECORD(10, "Camera 0");
 		KUDEV_AUTO_FREE char *expected =
-			mem_printf("/dev/video10 exists, but with %s: remove it, or say "
-				   "reset: recreate",
-				   tests[i].expected);
+			mem_printf("/dev/video10 exists, but with %s", tests[i].expected);
 
 		memcpy((char *)&record + tests[i].word * sizeof(uint32_t),
 		       &tests[i].value, sizeof(uint32_t));
@@ -140,8 +138,7 @@ static void each_setting_that_differs_is_refused_and_named(void **state)
 	fixture->camera.settings.exclusive_caps = false;
 	kernel_plug(&KERNEL_RECORD(10, "Camera 0"));
 	assert_int_equal(check(fixture), -ESTALE);
-	expect_message(fixture, "/dev/video10 exists, but with exclusive capabilities: "
-				"remove it, or say reset: recreate");
+	expect_message(fixture, "/dev/video10 exists, but with exclusive capabilities");
 }
 
 /* It can be changed at any time. */
@@ -410,7 +407,8 @@ static void a_udev_that_never_ends_is_not_waited_for_without_end(void **state)
 static int recreate(struct fixture *fixture)
 {
 	error_clear(&fixture->err);
-	return camera_recreate(&fixture->camera, &fixture->control, &fixture->err);
+	return camera_recreate(&fixture->camera, &fixture->control, CAMERA_BUSY_MS,
+			       &fixture->err);
 }
 
 static void expect_calm_removals(void)
@@ -680,8 +678,7 @@ static void what_the_kernel_refuses_fails_the_reset(void **state)
 		int expected;
 		const char *message;
 	} tests[] = {
-		{VIDIOC_REQBUFS, EBUSY, -EBUSY, NULL},
-		{VIDIOC_REQBUFS, EIO, -EIO, "cannot ask for buffers: Input/output error"},
+		{VIDIOC_REQBUFS, EBUSY, 0, "no error"},
 		{VIDIOC_S_CTRL, EPERM, -EPERM,
 		 "cannot set control 0x98f900 to 0: Operation not permitted"},
 		{VIDIOC_S_FMT, EINVAL, -EINVAL,

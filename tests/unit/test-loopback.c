@@ -200,8 +200,6 @@ static void the_number_that_a_device_got_is_told(void **state)
 
 static void devices_are_known_by_their_attributes(void **state)
 {
-	KUDEV_AUTO_FREE char *label = NULL;
-
 	(void)state;
 	kernel_load(KERNEL_0_12);
 	kernel_plug(&KERNEL_RECORD(10, "Camera 0"));
@@ -212,9 +210,6 @@ static void devices_are_known_by_their_attributes(void **state)
 	assert_true(loopback_is_loopback(10));
 	assert_false(loopback_is_loopback(11));
 	assert_false(loopback_is_loopback(12));
-	label = loopback_label(10);
-	assert_string_equal(label, "Camera 0");
-	assert_null(loopback_label(12));
 }
 
 static void expect_description(const char *expected)

@@ -21,6 +21,25 @@
 
 #include "test-loopback-module.h"
 
+void *__real_mmap(void *address, size_t length, int protection, int flags, int fd,
+		  off_t offset);
+
+/* The module maps no more than it has; of a file more can be mapped than used. */
+void *__wrap_mmap(void *address, size_t length, int protection, int flags, int fd,
+		  off_t offset);
+void *__wrap_mmap(void *address, size_t length, int protection, int flags, int fd,
+		  off_t offset)
+{
+	struct stat status;
+
+	if (fd >= 0 && fstat(fd, &status) == 0 &&
+	    offset + (off_t)length > status.st_size) {
+		errno = EINVAL;
+		return MAP_FAILED;
+	}
+	return __real_mmap(address, length, protection, flags, fd, offset);
+}
+
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_close(int fd);

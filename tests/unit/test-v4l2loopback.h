@@ -224,6 +224,7 @@ static inline int set_up(void **state)
 	assert_int_equal(loop_new(&fixture->loop, NULL), 0);
 	fixture->worker = worker_new(fixture->loop);
 	fixture->host = (struct source_host){
+		.loop = fixture->loop,
 		.worker = fixture->worker,
 		.on_change = on_change,
 		.is_held = answer_is_held,
@@ -412,15 +413,6 @@ static inline void on_prepared(struct preparation *preparation, const struct err
 	prepared->text = mem_string(err ? error_message(err) : "no error");
 }
 
-/* Takes the text over. */
-static inline struct prepared take_prepared(struct prepared *prepared)
-{
-	struct prepared taken = *prepared;
-
-	prepared->text = NULL;
-	return taken;
-}
-
 static inline void prepared_clear(struct prepared *prepared)
 {
 	free(prepared->text);
@@ -509,6 +501,7 @@ static inline void start_late_look(struct fixture *fixture)
 	await_change(fixture);
 }
 
+#define NO_ANSWER "the kernel does not answer for the devices of the class"
 #define LATE "the kernel has not loaded the module and made the devices within 0 s"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
