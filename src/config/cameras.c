@@ -10,6 +10,7 @@
 #include "config/pattern.h"
 #include "config/value.h"
 
+#define VIDEO_PREFIX "/dev/video"
 #define COUNT_MAX (CONFIG_VIDEO_NUMBER_MAX + 1)
 #define OPENERS_MAX 2147483647 /* v4l2loopback keeps a signed number of 32 bits */
 /* Of what v4l2loopback can do; less, it replaces by its defaults without a word. */
@@ -139,7 +140,9 @@ static int check_prefix(const char *text, struct error *err)
 	if (strncmp(text, "/dev/", 5) != 0)
 		return refuse(text, "is not below /dev/", err);
 	/* The dummies would stand where cameras are, or will be. */
-	if (strcmp(text, "/dev/video") == 0)
+	if (strncmp(text, VIDEO_PREFIX, strlen(VIDEO_PREFIX)) == 0 &&
+	    text[strlen(VIDEO_PREFIX) +
+		 strspn(text + strlen(VIDEO_PREFIX), "0123456789")] == '\0')
 		return refuse(text, "is the prefix of real cameras", err);
 	return 0;
 }

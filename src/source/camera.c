@@ -22,7 +22,7 @@
 #define REMOVE_STEP_MS 500
 #define ADD_TRIES 3
 #define FRAME_RATE 30 /* that of a fresh device */
-/* A format that takes little memory; see close_alone(). */
+/* A format that takes little memory. */
 #define WIDTH 160
 #define HEIGHT 120
 
@@ -33,7 +33,7 @@
 /* With a timeout, the module shows a picture of its own to readers. */
 #define ANY_TIMEOUT_MS 1000
 
-static void pause_ms(int64_t delay_ms)
+void camera_pause(int64_t delay_ms)
 {
 	struct timespec left = {
 		.tv_sec = delay_ms / 1000,
@@ -116,7 +116,7 @@ static void wait_for_udev(unsigned number, int64_t end_ms)
 
 	while (settling_has_udev() && clock_ms() < end_ms &&
 	       (node_identify("", path, &node) < 0 || !settling_is_ready(path, &node)))
-		pause_ms(SETTLE_STEP_MS);
+		camera_pause(SETTLE_STEP_MS);
 }
 
 /* Nobody can open it from then on. */
@@ -127,7 +127,7 @@ static int close_to_all(unsigned number, int64_t patience_ms, struct error *err)
 
 	while ((r = loopback_set_max_openers(number, 0, err)) == -EBUSY &&
 	       clock_ms() < end_ms)
-		pause_ms(BUSY_STEP_MS);
+		camera_pause(BUSY_STEP_MS);
 	return r;
 }
 
@@ -154,13 +154,13 @@ static int remove_device(unsigned number, const struct loopback_control *control
 		r = close_to_all(number, end_ms - clock_ms(), err);
 		if (r < 0)
 			break;
-		pause_ms(GRACE_MS);
+		camera_pause(GRACE_MS);
 		r = loopback_remove(control, number);
 		if (r == 0)
 			return 0;
 		error_set_errno(err, -r, "cannot remove /dev/video%u", number);
 		/* Not at once: it could hit somebody who is just closing it. */
-		pause_ms(REMOVE_STEP_MS);
+		camera_pause(REMOVE_STEP_MS);
 	} while (r == -EBUSY && clock_ms() < end_ms);
 	return r == -EBUSY ? refuse_busy(number, err) : r;
 }
@@ -187,7 +187,7 @@ static int add_device(const struct camera *camera, const struct loopback_control
 						       NULL);
 			return r;
 		}
-		pause_ms(GRACE_MS);
+		camera_pause(GRACE_MS);
 	}
 	return error_set(err, EAGAIN, "the kernel gives other numbers than %u",
 			 camera->number);
@@ -201,23 +201,35 @@ int camera_create(const struct camera *camera, const struct loopback_control *co
 	return r < 0 ? r : camera_check(camera, control, err);
 }
 
+/* Somebody may have put another node in its place. */
+static int check_node(const struct camera *camera, struct stat *ret, struct error *err)
+{
+	KUDEV_AUTO_FREE char *path = camera_path(camera->number);
+	dev_t device = loopback_device(camera->number);
+
+	if (lstat(path, ret) < 0)
+		return error_set_errno(err, errno, "cannot look at %s", path);
+	if (S_ISCHR(ret->st_mode) && (device == 0 || ret->st_rdev == device))
+		return 0;
+	return error_set(err, EEXIST, "%s is no node of the camera", path);
+}
+
 static int set_access(const struct camera *camera, struct error *err)
 {
 	KUDEV_AUTO_FREE char *path = camera_path(camera->number);
 	struct stat status;
+	int r = check_node(camera, &status, err);
 
-	if (lstat(path, &status) < 0)
-		return error_set_errno(err, errno, "cannot look at %s", path);
-	if (!S_ISCHR(status.st_mode))
-		return error_set(err, EEXIST, "%s is no device", path);
-	if ((camera->owner != CAMERA_KEEP_OWNER && camera->owner != status.st_uid) ||
-	    (camera->group != CAMERA_KEEP_GROUP && camera->group != status.st_gid)) {
-		if (chown(path, camera->owner, camera->group) < 0)
-			return error_set_errno(err, errno,
-					       "cannot change the owner of %s", path);
-	}
+	if (r < 0)
+		return r;
+	/* As long as it belongs to us. */
 	if ((status.st_mode & 07777) != camera->mode && chmod(path, camera->mode) < 0)
 		return error_set_errno(err, errno, "cannot change the mode of %s", path);
+	if ((camera->owner == CAMERA_KEEP_OWNER || camera->owner == status.st_uid) &&
+	    (camera->group == CAMERA_KEEP_GROUP || camera->group == status.st_gid))
+		return 0;
+	if (chown(path, camera->owner, camera->group) < 0)
+		return error_set_errno(err, errno, "cannot change the owner of %s", path);
 	return 0;
 }
 
@@ -240,27 +252,33 @@ int camera_adjust(const struct camera *camera, int64_t udev_end_ms, struct error
 	return r < 0 ? r : set_access(camera, err);
 }
 
-static int open_node(unsigned number, struct error *err)
+static int open_node(const struct camera *camera, struct error *err)
 {
-	KUDEV_AUTO_FREE char *path = camera_path(number);
-	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	KUDEV_AUTO_FREE char *path = camera_path(camera->number);
+	struct stat status;
+	int r = check_node(camera, &status, err);
+	int fd;
 
+	if (r < 0)
+		return r;
+	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	return fd < 0 ? error_set_errno(err, errno, "cannot open %s", path) : fd;
 }
 
 /* Opens the device as the only one who has it; others may not as long as that is so. */
-static int open_alone(unsigned number, struct error *err)
+static int open_alone(const struct camera *camera, struct error *err)
 {
+	unsigned number = camera->number;
 	int64_t end_ms = clock_ms() + CAMERA_BUSY_MS;
 	int r;
 
 	while ((r = close_to_all(number, end_ms - clock_ms(), err)) == 0) {
 		r = loopback_set_max_openers(number, 1, err);
 		if (r == 0)
-			r = open_node(number, err);
+			r = open_node(camera, err);
 		/* 0.13 refuses once who asked for the picture of timeouts there is not. */
 		if (r == -EINVAL)
-			r = open_node(number, err);
+			r = open_node(camera, err);
 		if (r != -EBUSY || clock_ms() >= end_ms)
 			break;
 	}
@@ -312,6 +330,17 @@ static void exchange_buffers(int fd)
 	(void)set_format(fd, V4L2_PIX_FMT_GREY, WIDTH / 2, HEIGHT / 2, NULL);
 }
 
+/* Before 0.13, one who writes without a stream leaves no place for another, but we do. */
+static int give_place(const struct camera *camera, int fd, struct error *err)
+{
+	int type = V4L2_BUF_TYPE_VIDEO_OUTPUT;
+
+	(void)camera;
+	(void)err;
+	(void)ioctl(fd, VIDIOC_STREAMON, &type);
+	return 0;
+}
+
 /*
  * A user may have asked for the next one to open the device to get at the picture that is
  * shown at a timeout. That was us; asking for buffers is the end of it.
@@ -329,25 +358,12 @@ static int use_up_request(const struct camera *camera, int fd, struct error *err
 	return 0;
 }
 
-/*
- * The module keeps the last frames if it was told to keep the format, and gives their
- * memory back as it is otherwise. In the same format it most likely gets the same memory.
- */
-static int clear_frames(const struct camera *camera, int fd, struct error *err)
+/* Overwrites all that there are, whatever the class says of their number. */
+static int clear_buffers(const struct v4l2_format *format, int fd, struct error *err)
 {
-	struct v4l2_format format = {.type = V4L2_BUF_TYPE_VIDEO_OUTPUT};
-	long page = sysconf(_SC_PAGESIZE);
-	size_t size;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t size = (format->fmt.pix.sizeimage + page - 1) / page * page;
 
-	(void)camera;
-	if (ioctl(fd, VIDIOC_G_FMT, &format) < 0)
-		return 0; /* no format, no frames */
-	/* If it can't be set, it is kept. */
-	if (ioctl(fd, VIDIOC_S_FMT, &format) < 0 && errno == ENOMEM)
-		return 0;
-	size = (format.fmt.pix.sizeimage + (size_t)page - 1) / (size_t)page *
-	       (size_t)page;
-	/* All that there are, whatever the class says of their number. */
 	for (unsigned i = 0; i < CONFIG_BUFFERS_MAX; i++) {
 		void *frame = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 				   (off_t)(i * size));
@@ -359,12 +375,41 @@ static int clear_frames(const struct camera *camera, int fd, struct error *err)
 		memset(frame, 0, size);
 		munmap(frame, size);
 	}
-	exchange_buffers(fd);
 	return 0;
+}
+
+/* The module keeps the last frames if it was told to keep the format. */
+static int clear_kept_frames(const struct camera *camera, int fd, struct error *err)
+{
+	struct v4l2_format format = {.type = V4L2_BUF_TYPE_VIDEO_OUTPUT};
+
+	(void)camera;
+	if (ioctl(fd, VIDIOC_G_FMT, &format) < 0)
+		return 0; /* no format, no frames */
+	return clear_buffers(&format, fd, err);
+}
+
+/*
+ * It gives their memory back as it is otherwise; in the same format it most likely gets the
+ * same memory.
+ */
+static int clear_frames(const struct camera *camera, int fd, struct error *err)
+{
+	struct v4l2_format format = {.type = V4L2_BUF_TYPE_VIDEO_OUTPUT};
+	int r;
+
+	(void)camera;
+	/* No format, or no memory for it: no frames. */
+	if (ioctl(fd, VIDIOC_G_FMT, &format) < 0 || ioctl(fd, VIDIOC_S_FMT, &format) < 0)
+		return 0;
+	r = clear_buffers(&format, fd, err);
+	exchange_buffers(fd);
+	return r;
 }
 
 static int reset_controls(const struct camera *camera, int fd, struct error *err)
 {
+	struct v4l2_capability capability;
 	int r = set_control(fd, CONTROL_KEEP_FORMAT, 0, err);
 
 	(void)camera;
@@ -372,6 +417,15 @@ static int reset_controls(const struct camera *camera, int fd, struct error *err
 		r = set_control(fd, CONTROL_SUSTAIN_FRAMERATE, 0, err);
 	if (r == 0)
 		r = set_control(fd, CONTROL_TIMEOUT, 0, err);
+	/* Before 0.13 the kernel goes by what it was told last. */
+	(void)ioctl(fd, VIDIOC_QUERYCAP, &capability);
+	return r;
+}
+
+static int release_frames(const struct camera *camera, int fd, struct error *err)
+{
+	int r = reset_controls(camera, fd, err);
+
 	exchange_buffers(fd);
 	return r;
 }
@@ -382,29 +436,53 @@ static int reset_format(const struct camera *camera, int fd, struct error *err)
 	int r = set_control(fd, CONTROL_TIMEOUT, ANY_TIMEOUT_MS, err);
 
 	(void)camera;
+	if (r < 0)
+		return r;
 	exchange_buffers(fd);
-	if (r == 0)
-		r = set_format(fd, V4L2_PIX_FMT_YUYV, WIDTH, HEIGHT, err);
-	return r < 0 ? r : set_control(fd, CONTROL_TIMEOUT, 0, err);
+	r = set_format(fd, V4L2_PIX_FMT_YUYV, WIDTH, HEIGHT, err);
+	return set_control(fd, CONTROL_TIMEOUT, 0, r < 0 ? NULL : err) < 0 && r == 0
+		       ? -EIO
+		       : r;
 }
 
-/*
- * Each begins with the device just opened, by nobody else, and ends with the close. Before
- * 0.14 a format can only change when the device was closed after it was kept.
- */
-static int (*const reset_steps[])(const struct camera *camera, int fd,
-				  struct error *err) = {
-	use_up_request,
-	clear_frames,
-	reset_controls,
-	reset_format,
+typedef int (*reset_step)(const struct camera *camera, int fd, struct error *err);
+
+/* Each begins with the device just opened, by nobody else, and ends with the close. */
+static const reset_step all_steps[] = {
+	use_up_request, clear_frames, reset_controls, reset_format, NULL,
 };
 
 /*
- * Before 0.15, two that close the device at the same time free its buffers both, and the
- * kernel fails. Nobody is in when we close it as the last one; who comes then has to be in
- * and out again before the buffers are freed, which therefore are few and small. Before
- * 0.13 the device can be closed to all of them while it is open: the module compares the
+ * Before 0.15 the close of a device that has buffers can make the kernel fail, if a stranger
+ * opens and closes it at that moment. So none are made; the memory of the last user's is the
+ * kernel's to clear.
+ */
+static const reset_step careful_steps[] = {
+	give_place,
+	use_up_request,
+	reset_controls,
+	NULL,
+};
+static const reset_step careful_steps_with_frames[] = {
+	give_place,	use_up_request, clear_kept_frames,
+	release_frames, reset_controls, NULL,
+};
+
+static const reset_step *choose_steps(const struct camera *camera, unsigned version)
+{
+	KUDEV_AUTO_FREE char *format = NULL;
+	const reset_step *steps;
+
+	if (version >= LOOPBACK_SAFE_CLOSE_VERSION)
+		return all_steps;
+	format = loopback_format(camera->number);
+	steps = format && *format ? careful_steps_with_frames : careful_steps;
+	/* What the first step is for is mended from 0.13 on. */
+	return version < LOOPBACK_CONTROL_VERSION ? steps : steps + 1;
+}
+
+/*
+ * Before 0.13 the device can be closed to all while it is open: the module compares the
  * number as it is written, but keeps its lower half.
  */
 static void close_alone(unsigned number, int fd)
@@ -415,14 +493,15 @@ static void close_alone(unsigned number, int fd)
 
 static int take_reset_steps(const struct camera *camera, struct error *err)
 {
+	const reset_step *step = choose_steps(camera, loopback_version());
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < KUDEV_ARRAY_SIZE(reset_steps); i++) {
-		int fd = open_alone(camera->number, err);
+	for (; r == 0 && *step; step++) {
+		int fd = open_alone(camera, err);
 
 		if (fd < 0)
 			return fd;
-		r = reset_steps[i](camera, fd, err);
+		r = (*step)(camera, fd, err);
 		close_alone(camera->number, fd);
 	}
 	return r < 0 ? r : loopback_set_frame_rate(camera->number, FRAME_RATE, err);

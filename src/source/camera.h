@@ -31,6 +31,8 @@ struct camera {
 	gid_t group; /* or CAMERA_KEEP_GROUP */
 };
 
+void camera_pause(int64_t delay_ms);
+
 /* The caller frees it. */
 char *camera_path(unsigned number);
 

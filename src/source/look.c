@@ -10,6 +10,8 @@
 
 /* As many devices does the module make when it is loaded (MAX_DEVICES). */
 #define PARAMETER_DEVICES_MAX 8
+#define UNLOAD_MAX_MS 3000
+#define UNLOAD_STEP_MS 50
 #define TOO_OLD \
 	"a version before 0.13, which makes and removes no devices once it is loaded"
 
@@ -37,9 +39,14 @@ static char *describe_caps(const struct camera *camera)
 	return mem_string(camera->settings.exclusive_caps ? "1" : "0");
 }
 
+/* There is no way to say these two. */
 static char *describe_label(const struct camera *camera)
 {
-	return mem_string(camera->settings.label);
+	char *label = mem_string(camera->settings.label);
+
+	for (char *at = label; (at = strpbrk(at, ",\"")); at++)
+		*at = ' ';
+	return label;
 }
 
 /*
@@ -62,6 +69,19 @@ static char *describe_devices(const struct look *look)
 			  settings->openers, settings->max_width, settings->max_height);
 }
 
+/* One that somebody is just unloading can be loaded a moment later. */
+static int load_patiently(struct module *module, const char *parameters,
+			  struct error *err)
+{
+	int64_t end_ms = clock_ms() + UNLOAD_MAX_MS;
+	int r;
+
+	while ((r = module_load(module, parameters, err)) == -EBUSY &&
+	       clock_ms() < end_ms)
+		camera_pause(UNLOAD_STEP_MS);
+	return r;
+}
+
 static int load_module(struct look *look, struct error *err)
 {
 	KUDEV_AUTO(module_free) struct module *module = NULL;
@@ -81,7 +101,7 @@ static int load_module(struct look *look, struct error *err)
 	parameters = loopback_parse_version(version) >= LOOPBACK_CONTROL_VERSION
 			     ? mem_string("devices=0")
 			     : describe_devices(look);
-	return module_load(module, parameters, err);
+	return load_patiently(module, parameters, err);
 }
 
 /* control stays unset if the module has none. */

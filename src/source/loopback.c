@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -191,6 +192,16 @@ bool loopback_is_loopback(unsigned number)
 	KUDEV_AUTO_FREE char *path = device_attribute(number, "max_openers");
 
 	return access(path, F_OK) == 0;
+}
+
+dev_t loopback_device(unsigned number)
+{
+	KUDEV_AUTO_FREE char *text = read_device_attribute(number, "dev");
+	unsigned major_number, minor_number;
+
+	if (!text || sscanf(text, "%u:%u", &major_number, &minor_number) != 2)
+		return 0;
+	return makedev(major_number, minor_number);
 }
 
 char *loopback_describe_other(unsigned number)

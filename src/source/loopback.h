@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "config/config.h"
@@ -19,6 +20,8 @@
 #define LOOPBACK_MODULE "v4l2loopback"
 /* The first release that can make and remove devices while it is loaded. */
 #define LOOPBACK_CONTROL_VERSION 0x000d00
+/* Before it, two that close a device at once free its buffers both, and the kernel fails. */
+#define LOOPBACK_SAFE_CLOSE_VERSION 0x000f00
 
 /* What a device is made with. Sizes are pixels. */
 struct loopback_settings {
@@ -76,6 +79,9 @@ bool loopback_number_is_taken(unsigned number);
 
 /* Whether that is one of v4l2loopback's, as far as sysfs tells. */
 bool loopback_is_loopback(unsigned number);
+
+/* The number of its node; 0: not known. */
+dev_t loopback_device(unsigned number);
 
 /* The driver of a video device, or what it calls itself. The caller frees it. */
 char *loopback_describe_other(unsigned number);

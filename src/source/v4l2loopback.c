@@ -29,6 +29,8 @@
 #define RETRY_MS 30000
 /* The kubelet waits 30 s for the whole of it (constants.go). */
 #define RESET_TIMEOUT_MS 25000
+/* At once: a device that is open keeps a thread of the worker, which others need, too. */
+#define RESETS_MAX 16
 #define DUMMY_TARGET "/dev/null"
 #define LATE "the kernel does not answer for the devices of the class"
 
@@ -64,6 +66,7 @@ struct slot {
 	char *reason;	 /* why it is not ready */
 	char *fault;	 /* why its last reset has failed; NULL: it has not */
 	uint64_t device; /* the number of its node when it was ready last; 0: never */
+	uint64_t seen;	 /* likewise, at the last scan */
 	struct reset *reset;
 	bool is_passed_over;		 /* a look has left it to the reset */
 	struct preparation *preparation; /* that waits for the reset */
@@ -80,7 +83,8 @@ struct v4l2loopback {
 	int64_t retry_at_ms;
 	char *degraded;
 	char *note;
-	struct preparation *waiting; /* for the look to end */
+	unsigned resets;	     /* under way */
+	struct preparation *waiting; /* for the look, or for other resets, to end */
 	struct loop_timer *patience; /* of those; NULL in a preview */
 };
 
@@ -235,6 +239,8 @@ static void take_look(struct v4l2loopback *source, const struct look *look)
 
 /* Resets. */
 
+static void start_waiting(struct v4l2loopback *source);
+
 static void end_preparation(struct preparation *preparation, const char *skipped,
 			    const struct error *err)
 {
@@ -287,6 +293,7 @@ static void on_reset_done(struct worker_job *job)
 	if (!slot)
 		return;
 	slot->reset = NULL;
+	slot->owner->resets--;
 	/* Whatever number it has now, its next container gets that. */
 	if (!reset->has_failed)
 		slot->device = 0;
@@ -301,6 +308,8 @@ static void on_reset_done(struct worker_job *job)
 	if (slot->preparation)
 		end_preparation(take_ptr(slot->preparation), NULL,
 				reset->has_failed ? &reset->err : NULL);
+	if (!slot->owner->look)
+		start_waiting(slot->owner);
 }
 
 static void free_reset(struct worker_job *job)
@@ -327,6 +336,7 @@ static void start_reset(struct slot *slot, struct preparation *preparation)
 	reset->is_recreation = config_of(slot->owner)->reset == CONFIG_RESET_RECREATE;
 	slot->reset = reset;
 	slot->preparation = preparation;
+	slot->owner->resets++;
 	worker_submit(slot->owner->host->worker, &reset->job);
 }
 
@@ -359,11 +369,14 @@ static void start_waiting(struct v4l2loopback *source)
 	struct preparation *preparation;
 	struct preparation *next;
 
-	loop_timer_cancel(source->patience);
 	DL_FOREACH_SAFE(source->waiting, preparation, next) {
+		if (source->resets >= RESETS_MAX)
+			break;
 		DL_DELETE(source->waiting, preparation);
 		prepare_slot(find_slot(source, preparation->id), preparation);
 	}
+	if (!source->waiting)
+		loop_timer_cancel(source->patience);
 }
 
 static void fail_waiting(struct v4l2loopback *source, int code, const char *reason)
@@ -381,7 +394,7 @@ static void on_impatient(void *data)
 	fail_waiting(data, ETIMEDOUT, LATE);
 }
 
-static void wait_for_look(struct v4l2loopback *source, struct preparation *preparation)
+static void wait_for_turn(struct v4l2loopback *source, struct preparation *preparation)
 {
 	DL_APPEND(source->waiting, preparation);
 	if (!loop_timer_is_set(source->patience))
@@ -397,12 +410,12 @@ static void v4l2loopback_prepare(struct source *base, struct preparation *prepar
 		end_preparation(preparation, "the class asks for no reset", NULL);
 	else if (!slot)
 		fail_preparation(preparation, ENOENT, "the class has no such device");
-	else if (slot->is_dummy && source->is_late)
+	else if (slot->is_dummy)
 		prepare_slot(slot, preparation);
 	else if (source->look && source->is_late)
 		fail_preparation(preparation, ETIMEDOUT, LATE);
-	else if (source->look)
-		wait_for_look(source, preparation);
+	else if (source->look || source->resets >= RESETS_MAX)
+		wait_for_turn(source, preparation);
 	else
 		prepare_slot(slot, preparation);
 }
@@ -524,6 +537,10 @@ static void fill_camera(struct slot *slot, struct unit *unit)
 		       slot->owner->source.class->mount_path);
 	node->permissions = slot->owner->source.class->permissions;
 	is_there = node->identity.type == S_IFCHR;
+	/* It may be something else now. */
+	if (slot->seen != 0 && slot->seen != node->identity.device)
+		slot->owner->is_stale = true;
+	slot->seen = node->identity.device;
 	if (slot->reset && slot->device != 0)
 		node->identity = (struct node_identity){
 			.type = S_IFCHR,
@@ -616,6 +633,8 @@ static int v4l2loopback_scan(struct source *base, struct scan *ret, struct error
 		ret->is_pending = ret->is_pending || !source->slots[i].is_known;
 		ret->stand_ins += source->slots[i].is_dummy;
 	}
+	if (source->host && source->is_stale && !source->look)
+		start_look(source);
 	ret->is_pending = ret->is_pending && !source->is_late;
 	replace_text(&ret->degraded, source->degraded);
 	if (source->note)

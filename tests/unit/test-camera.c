@@ -336,7 +336,7 @@ static void a_file_in_the_place_of_the_node_is_refused(void **state)
 	expect_message(fixture, "cannot look at /dev/video10: No such file or directory");
 	kernel_link(NODE, "/etc/passwd");
 	assert_int_equal(adjust(fixture), -EEXIST);
-	expect_message(fixture, "/dev/video10 is no device");
+	expect_message(fixture, "/dev/video10 is no node of the camera");
 }
 
 static void more_users_than_there_may_be_go_on(void **state)

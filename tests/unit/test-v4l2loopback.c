@@ -228,6 +228,8 @@ static void a_held_camera_with_another_number_is_absent_until_it_is_free(void **
 	look(fixture);
 	expect(fixture, "video10! /dev/video10 was made again with another device number "
 			"than its pod knows\nvideo11 /dev/video11\n");
+	/* What has changed is looked at once more. */
+	await_change(fixture);
 	assert_true(again_ms_of(fixture) > 0);
 	fixture->is_held = false;
 	expect(fixture, BOTH);

@@ -199,7 +199,8 @@ if [[ -n ${KUDEV_BINARY:-} && -n ${KUDEV_BUILD_DIR:-} ]]; then
 else
 	programs=$tree/tree
 	configure_tree "$programs" --disable-tests
-	make_tree "$programs" kudev vm-programs
+	make_tree "$programs" vm-programs
+	make_tree "$programs" kudev
 fi
 "$here/build.sh" "$programs" "$tree" || skip "the guest can't be made"
 

@@ -28,6 +28,20 @@ finds_none()
 	}
 }
 
+# clean NAME BYTE WIDTH HEIGHT
+clean()
+{
+	local name=$1
+
+	shift
+	case $machine-$version in
+	leaky-0.1[23].*)
+		skip "$version: $name" "before 0.15 that is the kernel's to do"
+		;;
+	*) assert "$version: $name" finds_none "$@" ;;
+	esac
+}
+
 for version in $(camera_versions); do
 	camera_module "$version"
 	serve <<YAML
@@ -41,17 +55,16 @@ YAML
 		i=$((i + 1))
 		vm-frames write "$node" 320 256 0xaa 4
 		attempt "$version: a reset ($i)" start_container camera video10
-		assert "$version: the next user finds none of its frames ($i)" \
-			finds_none aa 320 256
+		clean "the next user finds none of its frames ($i)" aa 320 256
 	done
 	vm-frames write "$node" 320 256 0xaa 4
 	vm-frames set "$node" keep_format 1
 	vm-frames write "$node" 320 256 0xaa 4
 	attempt "$version: a reset, the format was kept" start_container camera video10
-	assert "$version: nor of those that were kept" finds_none aa 320 256
+	clean "nor of those that were kept" aa 320 256
 	vm-frames write "$node" 640 480 0xbb 4
 	attempt "$version: a reset, the frames were larger" start_container camera video10
-	assert "$version: nor of larger ones" finds_none bb 320 256
+	clean "nor of larger ones" bb 320 256
 	stop_serving
 	remove_cameras
 done
