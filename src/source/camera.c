@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/videodev2.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -47,6 +49,47 @@ void camera_pause(int64_t delay_ms)
 char *camera_path(unsigned number)
 {
 	return mem_printf("/dev/video%u", number);
+}
+
+/* A number, or a name that is looked up; -1 for none. */
+static int find_account(const char *what, const char *name,
+			bool (*look_up)(const char *name, uint32_t *ret), uint32_t *ret,
+			struct error *err)
+{
+	*ret = (uint32_t)-1;
+	if (*name >= '0' && *name <= '9')
+		*ret = (uint32_t)strtoul(name, NULL, 10);
+	else if (*name && !look_up(name, ret))
+		return error_set(err, ENOENT,
+				 "%s: \"%s\" is not known here; give the number", what,
+				 name);
+	return 0;
+}
+
+static bool look_up_user(const char *name, uint32_t *ret)
+{
+	const struct passwd *entry = getpwnam(name);
+
+	*ret = entry ? entry->pw_uid : *ret;
+	return entry;
+}
+
+static bool look_up_group(const char *name, uint32_t *ret)
+{
+	const struct group *entry = getgrnam(name);
+
+	*ret = entry ? entry->gr_gid : *ret;
+	return entry;
+}
+
+int camera_find_owner(const char *name, uid_t *ret, struct error *err)
+{
+	return find_account("owner", name, look_up_user, ret, err);
+}
+
+int camera_find_group(const char *name, gid_t *ret, struct error *err)
+{
+	return find_account("group", name, look_up_group, ret, err);
 }
 
 static int refuse_other(unsigned number, struct error *err)

@@ -33,6 +33,10 @@ struct camera {
 
 void camera_pause(int64_t delay_ms);
 
+/* Numbers, or names that this system knows; CAMERA_KEEP_… for "". */
+int camera_find_owner(const char *name, uid_t *ret, struct error *err);
+int camera_find_group(const char *name, gid_t *ret, struct error *err);
+
 /* The caller frees it. */
 char *camera_path(unsigned number);
 

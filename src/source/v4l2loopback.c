@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -662,37 +660,6 @@ static void v4l2loopback_distrust(struct source *base)
 
 /* Beginning and end. */
 
-/* A number, or a name that is looked up; -1 for none. */
-static int find_account(const char *what, const char *name,
-			bool (*look_up)(const char *name, uint32_t *ret), uint32_t *ret,
-			struct error *err)
-{
-	*ret = (uint32_t)-1;
-	if (*name >= '0' && *name <= '9')
-		*ret = (uint32_t)strtoul(name, NULL, 10);
-	else if (*name && !look_up(name, ret))
-		return error_set(err, ENOENT,
-				 "%s: \"%s\" is not known here; give the number", what,
-				 name);
-	return 0;
-}
-
-static bool look_up_user(const char *name, uint32_t *ret)
-{
-	const struct passwd *entry = getpwnam(name);
-
-	*ret = entry ? entry->pw_uid : *ret;
-	return entry;
-}
-
-static bool look_up_group(const char *name, uint32_t *ret)
-{
-	const struct group *entry = getgrnam(name);
-
-	*ret = entry ? entry->gr_gid : *ret;
-	return entry;
-}
-
 static struct loopback_settings make_settings(const struct config_v4l2loopback *config,
 					      size_t index)
 {
@@ -716,10 +683,10 @@ static int make_slots(struct v4l2loopback *source, struct error *err)
 	const struct config_v4l2loopback *config = config_of(source);
 	uid_t owner = CAMERA_KEEP_OWNER;
 	gid_t group = CAMERA_KEEP_GROUP;
-	int r = find_account("owner", config->owner, look_up_user, &owner, err);
+	int r = camera_find_owner(config->owner, &owner, err);
 
 	if (r == 0)
-		r = find_account("group", config->group, look_up_group, &group, err);
+		r = camera_find_group(config->group, &group, err);
 	if (r < 0)
 		return r;
 	source->slots = mem_zero(config->count * sizeof(*source->slots));
