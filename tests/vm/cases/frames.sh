@@ -27,10 +27,17 @@ shows()
 	frames_are "$1" vm-frames read "$node" 1 1000
 }
 
+# has_size NAME: the writer has set it. A reader that was there first would have kept another.
+has_size()
+{
+	grep -q ":320x256@" "/sys/class/video4linux/$1/format"
+}
+
 # plays BYTE: a writer goes on with it.
 plays()
 {
 	start_program writer vm-frames write "$node" 320 256 "0x$1" 0
+	wait_for has_size video10
 	expect "$version: read() gives what a writer writes" \
 		frames_are "$1" vm-frames read "$node" 3
 	expect "$version: mapped buffers have what a writer writes" \
@@ -64,6 +71,7 @@ judge_writes()
 	start_program v4l2-ctl v4l2-ctl -d /dev/video11 --stream-from="$state/stream" \
 		--set-fmt-video-out=width=320,height=256,pixelformat=YUYV --stream-out-mmap \
 		--stream-loop >"$state/judge" 2>&1
+	wait_for has_size video11
 	expect "$version: what v4l2-ctl writes is read" \
 		frames_are 5a vm-frames stream /dev/video11 2 1000
 	assert "$version: with a writer it has no output" \

@@ -74,6 +74,7 @@ played()
 	start_program v4l2-ctl v4l2-ctl -d "$1" --stream-from="$state/stream" \
 		--set-fmt-video-out=width=320,height=256,pixelformat=YUYV --stream-out-mmap \
 		--stream-loop >"$state/writer" 2>&1
+	wait_for grep -q ":320x256@" /sys/class/video4linux/video10/format
 	expect "$version: what v4l2-ctl writes to $1, v4l2-ctl reads" reads_back "$1"
 	stop_program v4l2-ctl
 }
