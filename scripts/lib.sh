@@ -69,13 +69,32 @@ need_packages()
 		apt-get -q install -y --no-install-recommends "${missing[@]}"
 }
 
-# quietly LOG COMMAND...: runs the command; shows the end of what it said only if it fails.
+# What hangs must not hang for ever where nobody is there to press Ctrl-C. In seconds; the
+# slowest takes a third of that.
+limit=()
+if [[ ! -t 0 ]]; then
+	limit=(timeout --kill-after=30 1200)
+	export KUDEV_TEST_SECONDS=${KUDEV_TEST_SECONDS:-900}
+fi
+
+# bounded COMMAND...: runs the command under the limit, if there is one.
+bounded()
+{
+	local status=0
+
+	"${limit[@]}" "$@" || status=$?
+	((status != 124)) || printf '%s: not done within 1200 s: %s\n' "${0##*/}" "$*" >&2
+	return "$status"
+}
+
+# quietly LOG COMMAND...: runs the command, bounded; shows the end of what it said only if it
+# fails.
 quietly()
 {
 	local log=$1
 
 	shift
-	if ! "$@" >>"$log" 2>&1; then
+	if ! bounded "$@" >>"$log" 2>&1; then
 		tail -n 40 "$log" >&2
 		printf '%s: failed: %s (all of it: %s)\n' "${0##*/}" "$*" "$log" >&2
 		return 1
@@ -178,7 +197,7 @@ run_suite()
 	shift
 	find "$tree" -name '*.trs' -delete
 	say "make check"
-	"$@" make -C "$tree" -j"$(nproc)" --no-print-directory check </dev/null || status=$?
+	bounded "$@" make -C "$tree" -j"$(nproc)" --no-print-directory check </dev/null || status=$?
 	count_results "$tree"
 	if ((status && total_failed == failed_before)); then
 		count 0 1 0 "make check"
