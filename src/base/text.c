@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,13 @@ char *text_quote(const char *text)
 	if (fclose(out) != 0)
 		abort();
 	return quoted;
+}
+
+int text_refuse(const char *text, const char *reason, struct error *err)
+{
+	KUDEV_AUTO_FREE char *quoted = text_quote(text);
+
+	return error_set(err, EINVAL, "%s %s", quoted, reason);
 }
 
 char *text_join(const char *const *words, const char *last)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "base/util.h"
 
 /*
@@ -28,6 +29,9 @@ bool text_is_utf8(const char *text);
  * cut off with an ellipsis after about 80 bytes.
  */
 char *text_quote(const char *text);
+
+/* Fails with -EINVAL and a message of the quoted text and what is wrong with it. */
+int text_refuse(const char *text, const char *reason, struct error *err);
 
 /* "a", "a or b", "a, b or c"; last is the word before the last one. */
 char *text_join(const char *const *words, const char *last);

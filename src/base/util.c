@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,14 @@ char *mem_printf(const char *format, ...)
 	return text;
 }
 
+void mem_replace(char **text, const char *by)
+{
+	char *copy = by ? mem_string(by) : NULL;
+
+	free(*text);
+	*text = copy;
+}
+
 void *mem_grow(void *items, size_t count, size_t *capacity, size_t item_size)
 {
 	size_t wanted = *capacity ? *capacity * 2 : 4;
@@ -85,4 +94,15 @@ int64_t clock_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void pause_ms(int64_t duration_ms)
+{
+	struct timespec left = {
+		.tv_sec = duration_ms / 1000,
+		.tv_nsec = duration_ms % 1000 * 1000000,
+	};
+
+	while (nanosleep(&left, &left) < 0 && errno == EINTR)
+		continue;
 }

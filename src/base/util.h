@@ -60,6 +60,9 @@ char *mem_string(const char *text);
 char *mem_string_n(const char *text, size_t length);
 char *mem_printf(const char *format, ...) KUDEV_PRINTF(1, 2);
 
+/* Frees *text and puts a copy of by, which may be NULL or *text itself, in its place. */
+void mem_replace(char **text, const char *by);
+
 /*
  * Makes room for one more item in an array of *capacity items of which count are used.
  * Returns the array, which may have moved; growth doubles.
@@ -74,5 +77,8 @@ int fd_close(int fd);
 
 /* CLOCK_MONOTONIC in milliseconds. */
 int64_t clock_ms(void);
+
+/* Blocks the thread, so it is not for the loop's. */
+void pause_ms(int64_t duration_ms);
 
 #endif

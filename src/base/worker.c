@@ -84,6 +84,7 @@ static void *run(void *data)
 	struct runner *runner = data;
 	struct shared *shared = runner->shared;
 
+	pthread_setname_np(pthread_self(), WORKER_THREAD_NAME);
 	pthread_mutex_lock(&shared->lock);
 	while (!shared->stopping && shared->active == runner) {
 		if (shared->queue)

@@ -17,6 +17,9 @@
 
 #include "base/loop.h"
 
+/* As in /proc/PID/task/TID/comm. */
+#define WORKER_THREAD_NAME "kudev-worker"
+
 struct worker;
 
 /* Embedded in what the work needs: copies, since it may outlive everything else. */

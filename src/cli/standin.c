@@ -175,8 +175,7 @@ static void handle_register(struct rpc_call *registering, const void *bytes, siz
 	}
 	resource = get_resource(standin, request->resource_name);
 	disconnect(resource);
-	free(resource->endpoint);
-	resource->endpoint = mem_string(request->endpoint);
+	mem_replace(&resource->endpoint, request->endpoint);
 	v1beta1__register_request__free_unpacked(request, NULL);
 	if (connect_resource(resource, &err) < 0) {
 		rpc_call_fail(registering, RPC_UNKNOWN, error_message(&err));

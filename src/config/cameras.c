@@ -27,13 +27,6 @@
 #define ACCOUNT_ID_MAX 4294967294U /* the next one means "leave it" to chown(2) */
 #define NUMBER_DIGITS 3		   /* of CONFIG_VIDEO_NUMBER_MAX */
 
-static int refuse(const char *text, const char *reason, struct error *err)
-{
-	KUDEV_AUTO_FREE char *quoted = text_quote(text);
-
-	return error_set(err, EINVAL, "%s %s", quoted, reason);
-}
-
 /* Types of this grammar alone. */
 
 static int parse_label(const struct field *field, const char *text, void *target,
@@ -71,10 +64,11 @@ static int refuse_mode(const char *text, struct error *err)
 	if (digits[length] == '\0' && length == MODE_DIGITS)
 		return error_set(err, EINVAL, "write \"0%s\", not %s", digits, quoted);
 	if (digits[length] == '\0' && length > MODE_DIGITS)
-		return refuse(text, "is more than permission bits, 0777 at most", err);
-	return refuse(text,
-		      "is no mode: write a zero and three octal digits, such as \"0666\"",
-		      err);
+		return text_refuse(text, "is more than permission bits, 0777 at most",
+				   err);
+	return text_refuse(
+		text, "is no mode: write a zero and three octal digits, such as \"0666\"",
+		err);
 }
 
 /*
@@ -110,11 +104,11 @@ static int account_check(const char *text, struct error *err)
 	if (digits == length) {
 		if (length > 10 || (text[0] == '0' && length > 1) ||
 		    strtoull(text, NULL, 10) > ACCOUNT_ID_MAX)
-			return refuse(text, "is no user or group ID", err);
+			return text_refuse(text, "is no user or group ID", err);
 		return 0;
 	}
 	if (digits > 0 || text[0] == '-' || strspn(text, letters) != length)
-		return refuse(text, "is no name of a user or group", err);
+		return text_refuse(text, "is no name of a user or group", err);
 	if (length > ACCOUNT_MAX_LENGTH)
 		return error_set(err, EINVAL,
 				 "the name has %zu characters, %d at most are allowed",
@@ -130,20 +124,21 @@ static int check_prefix(const char *text, struct error *err)
 	if (r < 0)
 		return r;
 	if (text[strlen(text) - 1] == '/')
-		return refuse(text,
-			      "ends with a /: the number of the camera follows, which "
-			      "alone is no good name",
-			      err);
+		return text_refuse(
+			text,
+			"ends with a /: the number of the camera follows, which "
+			"alone is no good name",
+			err);
 	clean = path_clean(text);
 	if (strcmp(clean, text) != 0)
 		return error_set(err, EINVAL, "write it as %s", clean);
 	if (strncmp(text, "/dev/", 5) != 0)
-		return refuse(text, "is not below /dev/", err);
+		return text_refuse(text, "is not below /dev/", err);
 	/* The dummies would stand where cameras are, or will be. */
 	if (strncmp(text, VIDEO_PREFIX, strlen(VIDEO_PREFIX)) == 0 &&
 	    text[strlen(VIDEO_PREFIX) +
 		 strspn(text + strlen(VIDEO_PREFIX), "0123456789")] == '\0')
-		return refuse(text, "is the prefix of real cameras", err);
+		return text_refuse(text, "is the prefix of real cameras", err);
 	return 0;
 }
 
@@ -361,9 +356,9 @@ int camera_label_check(const char *label, struct error *err)
 		return error_set(err, EINVAL, "the label is empty");
 	for (const char *c = label; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			return refuse(label, "holds a control character", err);
+			return text_refuse(label, "holds a control character", err);
 	if (!text_is_utf8(label))
-		return refuse(label, "is not valid UTF-8", err);
+		return text_refuse(label, "is not valid UTF-8", err);
 	if (length > CONFIG_LABEL_MAX) {
 		KUDEV_AUTO_FREE char *quoted = text_quote(label);
 
@@ -390,13 +385,6 @@ static char *make_label(const struct config *config, const struct config_class *
 	return template_expand(cameras->label, values);
 }
 
-static void report(const struct config_class *class, struct diagnostics *diagnostics,
-		   const char *message)
-{
-	diagnostics_add(diagnostics, DIAGNOSTIC_ERROR, class->file, class->line,
-			class->column, "%s", message);
-}
-
 /* The first that is wrong stands for all: the others are most likely wrong like it. */
 static void make_labels(const struct config *config, struct config_class *class,
 			struct diagnostics *diagnostics)
@@ -413,7 +401,7 @@ static void make_labels(const struct config *config, struct config_class *class,
 		message = mem_printf("label of video%u: %s",
 				     class->v4l2loopback.first_number + i,
 				     error_message(&err));
-		report(class, diagnostics, message);
+		class_report(class, diagnostics, message);
 		return;
 	}
 }
@@ -461,7 +449,7 @@ static void report_double(const struct config_class *first,
 			   "them another %s",
 			   prefix, number, place, key);
 
-	report(second, diagnostics, message);
+	class_report(second, diagnostics, message);
 }
 
 /* Returns whether the two get along. */

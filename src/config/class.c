@@ -75,8 +75,8 @@ uint64_t class_list_size(const struct config_class *class)
 	return total;
 }
 
-static void report_name(const struct config_class *class, struct diagnostics *diagnostics,
-			const char *message)
+void class_report(const struct config_class *class, struct diagnostics *diagnostics,
+		  const char *message)
 {
 	diagnostics_add(diagnostics, DIAGNOSTIC_ERROR, class->file, class->line,
 			class->column, "%s", message);
@@ -91,7 +91,7 @@ static void finish_resource(const struct config *config, struct config_class *cl
 		return;
 	class->resource = mem_printf("%s/%s", config->domain, class->name);
 	if (resource_name_check(class->resource, &err) < 0)
-		report_name(class, diagnostics, error_message(&err));
+		class_report(class, diagnostics, error_message(&err));
 }
 
 static bool is_same(const char *a, const char *b)
@@ -117,7 +117,7 @@ static void report_double(const struct config_class *first,
 		mem_printf("two classes have the %s %s, the first is at %s",
 			   name ? "name" : "resource", quoted, place);
 
-	report_name(second, diagnostics, message);
+	class_report(second, diagnostics, message);
 }
 
 void classes_finish(struct config *config, struct diagnostics *diagnostics)

@@ -14,6 +14,10 @@
 void class_place(struct config_class *class, const struct document *document,
 		 const yaml_node_t *node);
 
+/* An error at the place of the class. */
+void class_report(const struct config_class *class, struct diagnostics *diagnostics,
+		  const char *message);
+
 /*
  * "3:5", or "KUDEV_DEVICE:3:5" if it is not in the file that is being talked about; the
  * caller frees it.

@@ -444,10 +444,8 @@ static void check_root(const struct config *config, struct diagnostics *diagnost
 static void move_simulated(struct config *config, const char *directory)
 {
 	for (size_t i = 0; i < config->class_count; i++) {
-		if (config->classes[i].source != CONFIG_SOURCE_SIMULATE)
-			continue;
-		free(config->classes[i].simulate.directory);
-		config->classes[i].simulate.directory = mem_string(directory);
+		if (config->classes[i].source == CONFIG_SOURCE_SIMULATE)
+			mem_replace(&config->classes[i].simulate.directory, directory);
 	}
 }
 

@@ -16,13 +16,6 @@
 #define REQUESTS_PREFIX "requests."
 #define RESOURCE_DOMAIN_MAX (SUBDOMAIN_MAX - (sizeof(REQUESTS_PREFIX) - 1))
 
-static int refuse(const char *name, const char *reason, struct error *err)
-{
-	KUDEV_AUTO_FREE char *quoted = text_quote(name);
-
-	return error_set(err, EINVAL, "%s %s", quoted, reason);
-}
-
 static int refuse_length(const char *name, size_t length, size_t max, struct error *err)
 {
 	KUDEV_AUTO_FREE char *quoted = text_quote(name);
@@ -60,19 +53,21 @@ static int check_subdomain(const char *text, size_t max, struct error *err)
 	size_t length = strlen(text);
 
 	if (length == 0)
-		return refuse(text, "is no domain: it is empty", err);
+		return text_refuse(text, "is no domain: it is empty", err);
 	if (length > max)
 		return refuse_length(text, length, max, err);
 	if (!holds_only(text, length, LOWER DIGITS "-."))
-		return refuse(text,
-			      "is no domain: it may hold lower-case letters, digits, "
-			      "- and . only",
-			      err);
+		return text_refuse(
+			text,
+			"is no domain: it may hold lower-case letters, digits, "
+			"- and . only",
+			err);
 	if (!labels_are_sound(text))
-		return refuse(text,
-			      "is no domain: each part between dots must begin and end "
-			      "with a letter or digit",
-			      err);
+		return text_refuse(
+			text,
+			"is no domain: each part between dots must begin and end "
+			"with a letter or digit",
+			err);
 	return 0;
 }
 
@@ -81,17 +76,17 @@ static int check_name_part(const char *text, struct error *err)
 	size_t length = strlen(text);
 
 	if (length == 0)
-		return refuse(text, "is no name: it is empty", err);
+		return text_refuse(text, "is no name: it is empty", err);
 	if (length > NAME_PART_MAX)
 		return refuse_length(text, length, NAME_PART_MAX, err);
 	if (!holds_only(text, length, LOWER UPPER DIGITS "-_."))
-		return refuse(text,
-			      "is no name: it may hold letters, digits, -, _ and . only",
-			      err);
+		return text_refuse(
+			text, "is no name: it may hold letters, digits, -, _ and . only",
+			err);
 	if (strchr("-_.", text[0]) || strchr("-_.", text[length - 1]))
-		return refuse(text,
-			      "is no name: it must begin and end with a letter or digit",
-			      err);
+		return text_refuse(
+			text, "is no name: it must begin and end with a letter or digit",
+			err);
 	return 0;
 }
 
@@ -107,14 +102,14 @@ int domain_name_check(const char *name, struct error *err)
 	size_t tail = sizeof(reserved) - 1;
 
 	if (starts_with(name, REQUESTS_PREFIX))
-		return refuse(name,
-			      "begins with \"requests.\", which Kubernetes reserves",
-			      err);
+		return text_refuse(name,
+				   "begins with \"requests.\", which Kubernetes reserves",
+				   err);
 	/* The kubelet looks for "kubernetes.io/" anywhere, even in akubernetes.io/. */
 	if (length >= tail && strcmp(name + length - tail, reserved) == 0)
-		return refuse(name,
-			      "ends with \"kubernetes.io\", which Kubernetes reserves",
-			      err);
+		return text_refuse(
+			name, "ends with \"kubernetes.io\", which Kubernetes reserves",
+			err);
 	return check_subdomain(name, RESOURCE_DOMAIN_MAX, err);
 }
 
@@ -125,9 +120,10 @@ int resource_name_check(const char *name, struct error *err)
 	int r;
 
 	if (!slash)
-		return refuse(name, "is no resource name: write domain/name", err);
+		return text_refuse(name, "is no resource name: write domain/name", err);
 	if (strchr(slash + 1, '/'))
-		return refuse(name, "is no resource name: it has more than one /", err);
+		return text_refuse(name, "is no resource name: it has more than one /",
+				   err);
 
 	domain = mem_string_n(name, (size_t)(slash - name));
 	r = domain_name_check(domain, err);
@@ -141,20 +137,22 @@ int env_name_check(const char *name, struct error *err)
 	size_t length = strlen(name);
 
 	if (length == 0)
-		return refuse(name, "is no environment variable: it is empty", err);
+		return text_refuse(name, "is no environment variable: it is empty", err);
 	if (!holds_only(name, length, LOWER UPPER DIGITS "-_."))
-		return refuse(name,
-			      "is no environment variable: it may hold letters, digits, "
-			      "_, - and . only",
-			      err);
+		return text_refuse(
+			name,
+			"is no environment variable: it may hold letters, digits, "
+			"_, - and . only",
+			err);
 	if (strchr(DIGITS, name[0]))
-		return refuse(name, "is no environment variable: it begins with a digit",
-			      err);
+		return text_refuse(
+			name, "is no environment variable: it begins with a digit", err);
 	if (strcmp(name, ".") == 0 || starts_with(name, ".."))
-		return refuse(name,
-			      "is no environment variable: Kubernetes refuses \".\" and "
-			      "names that begin with \"..\"",
-			      err);
+		return text_refuse(
+			name,
+			"is no environment variable: Kubernetes refuses \".\" and "
+			"names that begin with \"..\"",
+			err);
 	return 0;
 }
 
@@ -172,7 +170,7 @@ int annotation_key_check(const char *key, struct error *err)
 	if (!slash)
 		return check_name_part(lower, err);
 	if (strchr(slash + 1, '/'))
-		return refuse(key, "is no annotation: it has more than one /", err);
+		return text_refuse(key, "is no annotation: it has more than one /", err);
 	*slash = '\0';
 	r = check_subdomain(lower, SUBDOMAIN_MAX, err);
 	if (r < 0)

@@ -7,13 +7,6 @@
 #include "base/text.h"
 #include "config/pattern.h"
 
-static int refuse(const char *text, const char *reason, struct error *err)
-{
-	KUDEV_AUTO_FREE char *quoted = text_quote(text);
-
-	return error_set(err, EINVAL, "%s %s", quoted, reason);
-}
-
 static int refuse_at(const char *text, size_t position, const char *reason,
 		     struct error *err)
 {
@@ -64,14 +57,15 @@ static int check_text(const char *path, struct error *err)
 	if (path[0] == '\0')
 		return error_set(err, EINVAL, "the path is empty");
 	if (path[0] != '/')
-		return refuse(path, "is not an absolute path: it must begin with /", err);
+		return text_refuse(path, "is not an absolute path: it must begin with /",
+				   err);
 	if (strlen(path) >= PATH_MAX)
 		return error_set(err, EINVAL,
 				 "the path has %zu bytes, %d at most are allowed",
 				 strlen(path), PATH_MAX - 1);
 	for (const char *c = path; *c; c++)
 		if (iscntrl((unsigned char)*c))
-			return refuse(path, "holds a control character", err);
+			return text_refuse(path, "holds a control character", err);
 	return 0;
 }
 
@@ -82,7 +76,7 @@ int path_check(const char *path, struct error *err)
 	if (r < 0)
 		return r;
 	if (climbs(path))
-		return refuse(path, "holds \"..\": write the path without it", err);
+		return text_refuse(path, "holds \"..\": write the path without it", err);
 	return 0;
 }
 
@@ -206,7 +200,7 @@ int attribute_check(const char *name, struct error *err)
 	KUDEV_AUTO_FREE char *absolute = mem_printf("/%s", name);
 
 	if (name[0] == '\0' || name[0] == '/' || strstr(name, ".."))
-		return refuse(
+		return text_refuse(
 			name,
 			"is no attribute: give its name below the device's directory "
 			"in /sys, such as power/control",
@@ -228,7 +222,8 @@ int pattern_parse(const char *text, unsigned flags, char **ret, struct error *er
 
 	clean = path_clean(text);
 	if (strcmp(clean, "/") == 0)
-		return refuse(text, "is the root directory, which is no device", err);
+		return text_refuse(text, "is the root directory, which is no device",
+				   err);
 	*ret = take_ptr(clean);
 	return 0;
 }

@@ -22,13 +22,6 @@ const char *const value_log_levels[] = {"debug", "info", "warn", "error",
 					"none",	 "all",	 NULL};
 const char *const value_log_formats[] = {"json", "text", NULL};
 
-static int refuse(const char *text, const char *reason, struct error *err)
-{
-	KUDEV_AUTO_FREE char *quoted = text_quote(text);
-
-	return error_set(err, EINVAL, "%s %s", quoted, reason);
-}
-
 static int refuse_word(const char *text, const char *const *words, struct error *err)
 {
 	KUDEV_AUTO_FREE char *list = text_join(words, "or");
@@ -118,14 +111,14 @@ static int check_bracketed(const char *text, struct error *err)
 	struct in6_addr address;
 
 	if (!end)
-		return refuse(text, "has no ] behind the address", err);
+		return text_refuse(text, "has no ] behind the address", err);
 	host = mem_string_n(text + 1, (size_t)(end - text - 1));
 	if (inet_pton(AF_INET6, host, &address) != 1)
-		return refuse(text, "holds no IPv6 address between [ and ]", err);
+		return text_refuse(text, "holds no IPv6 address between [ and ]", err);
 	if (end[1] != ':')
-		return refuse(text, "has no port: write [address]:port", err);
+		return text_refuse(text, "has no port: write [address]:port", err);
 	if (!port_is_sound(end + 2))
-		return refuse(text, "has no port from 1 to 65535", err);
+		return text_refuse(text, "has no port from 1 to 65535", err);
 	return 0;
 }
 
@@ -152,17 +145,18 @@ static int check_listen(const char *text, struct error *err)
 	if (text[0] == '[')
 		return check_bracketed(text, err);
 	if (!colon)
-		return refuse(text, "has no port: write host:port, :port or none", err);
+		return text_refuse(text, "has no port: write host:port, :port or none",
+				   err);
 	if (strchr(text, ':') != colon)
-		return refuse(text,
-			      "has more than one colon: write [address]:port for IPv6",
-			      err);
+		return text_refuse(
+			text, "has more than one colon: write [address]:port for IPv6",
+			err);
 	if (!port_is_sound(colon + 1))
-		return refuse(text, "has no port from 1 to 65535", err);
+		return text_refuse(text, "has no port from 1 to 65535", err);
 	host = mem_string_n(text, (size_t)(colon - text));
 	if (!host_is_sound(host))
-		return refuse(text, "has no host name or IPv4 address before the colon",
-			      err);
+		return text_refuse(
+			text, "has no host name or IPv4 address before the colon", err);
 	return 0;
 }
 
@@ -246,9 +240,9 @@ static int parse_duration(const struct field *field, const char *text, void *tar
 		*(unsigned *)field_slot(field, target) = (unsigned)value;
 		return 0;
 	}
-	return refuse(text,
-		      "is no time: write a whole number and ms, s, m or h, as in 30s",
-		      err);
+	return text_refuse(
+		text, "is no time: write a whole number and ms, s, m or h, as in 30s",
+		err);
 }
 
 static int parse_bound(const struct field *field, const char *text, void *target,
@@ -262,7 +256,7 @@ static int parse_bound(const struct field *field, const char *text, void *target
 	value = strtod(text, &end);
 	if (text[strspn(text, "+-.0123456789eE")] != '\0' || end == text ||
 	    *end != '\0' || errno != 0)
-		return refuse(text, "is no number", err);
+		return text_refuse(text, "is no number", err);
 	*bound = (struct config_bound){.is_set = true, .value = value};
 	return 0;
 }
@@ -271,12 +265,13 @@ int permissions_check(const char *text, struct error *err)
 {
 	for (const char *c = text; *c; c++)
 		if (!strchr("rwm", *c) || strchr(c + 1, *c))
-			return refuse(text,
-				      "is no set of permissions: write some of r, w and "
-				      "m, each once",
-				      err);
+			return text_refuse(
+				text,
+				"is no set of permissions: write some of r, w and "
+				"m, each once",
+				err);
 	if (text[0] == '\0')
-		return refuse(text, "is no set of permissions: it is empty", err);
+		return text_refuse(text, "is no set of permissions: it is empty", err);
 	return 0;
 }
 

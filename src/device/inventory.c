@@ -305,8 +305,8 @@ static void note_arrival(struct inventory_class *class, struct device *device)
 {
 	device->arrivals++;
 	class->awaits_check = class->is_checked;
-	free(device->failure);
-	device->failure = class->is_checked ? mem_string("it was not checked yet") : NULL;
+	mem_replace(&device->failure,
+		    class->is_checked ? "it was not checked yet" : NULL);
 	device->is_unchecked = class->is_checked;
 }
 
@@ -333,8 +333,7 @@ void inventory_set_failure(struct inventory_class *class, struct device *device,
 	uint64_t version = class->version;
 	bool was_unchecked = device->is_unchecked;
 
-	free(device->failure);
-	device->failure = failure ? mem_string(failure) : NULL;
+	mem_replace(&device->failure, failure);
 	device->is_unchecked = false;
 	judge(class, device);
 	if (was_unchecked && failure)

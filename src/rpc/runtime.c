@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "rpc/internal.h"
 
@@ -118,10 +117,10 @@ void rpc_batch_start(grpc_call *call, const grpc_op *ops, size_t count, void *ta
 
 static void *run_pump(void *data)
 {
-	static const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
 	struct rpc *rpc = data;
 	grpc_event event;
 
+	pthread_setname_np(pthread_self(), "kudev-rpc");
 	do {
 		struct rpc_op *op;
 
@@ -138,7 +137,7 @@ static void *run_pump(void *data)
 			/*
 			 * Could not poll, for want of descriptors: it may be over soon.
 			 */
-			nanosleep(&pause, NULL);
+			pause_ms(10);
 			break;
 		case GRPC_QUEUE_SHUTDOWN:
 			break;

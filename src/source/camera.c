@@ -35,17 +35,6 @@
 /* With a timeout, the module shows a picture of its own to readers. */
 #define ANY_TIMEOUT_MS 1000
 
-void camera_pause(int64_t delay_ms)
-{
-	struct timespec left = {
-		.tv_sec = delay_ms / 1000,
-		.tv_nsec = delay_ms % 1000 * 1000000,
-	};
-
-	while (nanosleep(&left, &left) < 0 && errno == EINTR)
-		continue;
-}
-
 char *camera_path(unsigned number)
 {
 	return mem_printf("/dev/video%u", number);
@@ -159,7 +148,7 @@ static void wait_for_udev(unsigned number, int64_t end_ms)
 
 	while (settling_has_udev() && clock_ms() < end_ms &&
 	       (node_identify("", path, &node) < 0 || !settling_is_ready(path, &node)))
-		camera_pause(SETTLE_STEP_MS);
+		pause_ms(SETTLE_STEP_MS);
 }
 
 /* Nobody can open it from then on. */
@@ -170,7 +159,7 @@ static int close_to_all(unsigned number, int64_t patience_ms, struct error *err)
 
 	while ((r = loopback_set_max_openers(number, 0, err)) == -EBUSY &&
 	       clock_ms() < end_ms)
-		camera_pause(BUSY_STEP_MS);
+		pause_ms(BUSY_STEP_MS);
 	return r;
 }
 
@@ -197,13 +186,13 @@ static int remove_device(unsigned number, const struct loopback_control *control
 		r = close_to_all(number, end_ms - clock_ms(), err);
 		if (r < 0)
 			break;
-		camera_pause(GRACE_MS);
+		pause_ms(GRACE_MS);
 		r = loopback_remove(control, number);
 		if (r == 0)
 			return 0;
 		error_set_errno(err, -r, "cannot remove /dev/video%u", number);
 		/* Not at once: it could hit somebody who is just closing it. */
-		camera_pause(REMOVE_STEP_MS);
+		pause_ms(REMOVE_STEP_MS);
 	} while (r == -EBUSY && clock_ms() < end_ms);
 	return r == -EBUSY ? refuse_busy(number, err) : r;
 }
@@ -230,7 +219,7 @@ static int add_device(const struct camera *camera, const struct loopback_control
 						       NULL);
 			return r;
 		}
-		camera_pause(GRACE_MS);
+		pause_ms(GRACE_MS);
 	}
 	return error_set(err, EAGAIN, "the kernel gives other numbers than %u",
 			 camera->number);
@@ -531,7 +520,7 @@ static const reset_step *choose_steps(const struct camera *camera, unsigned vers
 static void close_alone(unsigned number, int fd)
 {
 	(void)loopback_shut(number);
-	close(fd);
+	fd_close(fd);
 }
 
 static int take_reset_steps(const struct camera *camera, struct error *err)

@@ -31,8 +31,6 @@ struct camera {
 	gid_t group; /* or CAMERA_KEEP_GROUP */
 };
 
-void camera_pause(int64_t delay_ms);
-
 /* Numbers, or names that this system knows; CAMERA_KEEP_… for "". */
 int camera_find_owner(const char *name, uid_t *ret, struct error *err);
 int camera_find_group(const char *name, gid_t *ret, struct error *err);

@@ -78,7 +78,7 @@ static int load_patiently(struct module *module, const char *parameters,
 
 	while ((r = module_load(module, parameters, err)) == -EBUSY &&
 	       clock_ms() < end_ms)
-		camera_pause(UNLOAD_STEP_MS);
+		pause_ms(UNLOAD_STEP_MS);
 	return r;
 }
 
@@ -130,8 +130,7 @@ static int reach_module(struct look *look, struct loopback_control *control,
 static void give_reason(struct found *item, const struct error *err)
 {
 	item->is_ready = false;
-	free(item->reason);
-	item->reason = mem_string(error_message(err));
+	mem_replace(&item->reason, error_message(err));
 }
 
 /* A device that is not there yet, or is, but not as it should be. */
@@ -198,8 +197,8 @@ void look_around(struct look *look)
 	const struct loopback_control *known;
 	int64_t udev_end_ms;
 	size_t ready = 0;
+	bool is_usable = reach_module(look, &control, &err) == 0;
 
-	look->is_usable = reach_module(look, &control, &err) == 0;
 	known = control.fd >= 0 ? &control : NULL;
 	for (size_t i = 0; i < look->count; i++) {
 		if (!look->items[i].is_busy)
@@ -212,14 +211,12 @@ void look_around(struct look *look)
 		if (look->items[i].is_ready && may_adjust(look, &look->items[i]))
 			adjust(&look->items[i], udev_end_ms);
 	}
-	if (ready == 0 && !has_busy(look) && look->is_usable && !look->can_create)
-		look->failure = mem_string(TOO_OLD);
-	else if (!look->is_usable && ready == 0 && !has_busy(look))
-		look->failure = mem_string(error_message(&err));
-	else if (!look->is_usable) {
-		free(look->note);
-		look->note = mem_string(error_message(&err));
-	}
+	if (is_usable && look->can_create)
+		return;
+	if (ready == 0 && !has_busy(look))
+		look->failure = mem_string(is_usable ? TOO_OLD : error_message(&err));
+	else if (!is_usable)
+		mem_replace(&look->note, error_message(&err));
 }
 
 void look_clear(struct look *look)

@@ -30,7 +30,6 @@ struct look {
 	size_t count;
 
 	/* What is found. */
-	bool is_usable;	 /* the module is, or will be once it is loaded */
 	bool can_create; /* it makes devices, or will once it is loaded */
 	char *failure;	 /* why there are no cameras at all; NULL: there are */
 	char *note;

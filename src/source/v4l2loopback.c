@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,14 +95,6 @@ static const struct config_v4l2loopback *config_of(const struct v4l2loopback *so
 	return &source->source.class->v4l2loopback;
 }
 
-static void replace_text(char **text, const char *by)
-{
-	char *copy = by ? mem_string(by) : NULL;
-
-	free(*text);
-	*text = copy;
-}
-
 static void run_look(struct worker_job *job)
 {
 	look_around(&KUDEV_CONTAINER_OF(job, struct look_job, job)->look);
@@ -148,21 +139,22 @@ static bool has_dummy(const struct slot *slot)
 	       memcmp(target, DUMMY_TARGET, strlen(DUMMY_TARGET)) == 0;
 }
 
+static void miss_dummy(struct slot *slot, int error)
+{
+	free(slot->reason);
+	slot->reason = mem_printf("neither the camera nor %s can be made: %s",
+				  slot->dummy_path, strerror(error));
+}
+
 static void make_dummy(struct slot *slot)
 {
-	int error;
-
 	slot->is_dummy = has_dummy(slot);
 	if (slot->is_dummy)
 		return;
 	slot->made_dummy = symlink(DUMMY_TARGET, slot->dummy_path) == 0;
 	slot->is_dummy = slot->made_dummy;
-	if (slot->is_dummy)
-		return;
-	error = errno;
-	free(slot->reason);
-	slot->reason = mem_printf("neither the camera nor %s can be made: %s",
-				  slot->dummy_path, strerror(error));
+	if (!slot->is_dummy)
+		miss_dummy(slot, errno);
 }
 
 /* Whether it could be made, as far as that can be told. */
@@ -173,11 +165,8 @@ static void preview_dummy(struct slot *slot)
 			     (size_t)(strrchr(slot->dummy_path, '/') - slot->dummy_path));
 
 	slot->is_dummy = has_dummy(slot) || access(directory, W_OK) == 0;
-	if (slot->is_dummy)
-		return;
-	free(slot->reason);
-	slot->reason = mem_printf("neither the camera nor %s can be made: %s",
-				  slot->dummy_path, strerror(errno));
+	if (!slot->is_dummy)
+		miss_dummy(slot, errno);
 }
 
 static void remove_dummy(struct slot *slot)
@@ -227,11 +216,11 @@ static void take_look(struct v4l2loopback *source, const struct look *look)
 		slot->is_ready = item->is_ready;
 		slot->is_other = item->is_other;
 		if (item->is_new)
-			replace_text(&slot->fault, NULL);
-		replace_text(&slot->reason, item->reason);
+			mem_replace(&slot->fault, NULL);
+		mem_replace(&slot->reason, item->reason);
 	}
-	replace_text(&source->degraded, look->failure);
-	replace_text(&source->note, look->note);
+	mem_replace(&source->degraded, look->failure);
+	mem_replace(&source->note, look->note);
 	choose_all(source);
 }
 
@@ -260,7 +249,6 @@ static void run_reset(struct worker_job *job)
 	struct reset *reset = KUDEV_CONTAINER_OF(job, struct reset, job);
 	KUDEV_AUTO_LOOPBACK_CONTROL struct loopback_control control =
 		LOOPBACK_CONTROL_INIT;
-
 	int r;
 
 	if (!reset->is_recreation || loopback_version() < LOOPBACK_CONTROL_VERSION) {
@@ -296,9 +284,9 @@ static void on_reset_done(struct worker_job *job)
 	if (!reset->has_failed)
 		slot->device = 0;
 	/* One that is open is not broken. */
-	replace_text(&slot->fault, reset->has_failed && reset->err.code != EBUSY
-					   ? error_message(&reset->err)
-					   : NULL);
+	mem_replace(&slot->fault, reset->has_failed && reset->err.code != EBUSY
+					  ? error_message(&reset->err)
+					  : NULL);
 	/* It may be gone. */
 	if (reset->is_recreation || reset->has_failed || slot->is_passed_over)
 		slot->owner->is_stale = true;
@@ -545,9 +533,9 @@ static void fill_camera(struct slot *slot, struct unit *unit)
 			.device = slot->device,
 		};
 	else if (!slot->is_ready)
-		replace_text(&unit->absence, slot->reason);
+		mem_replace(&unit->absence, slot->reason);
 	else if (slot->fault)
-		replace_text(&unit->absence, slot->fault);
+		mem_replace(&unit->absence, slot->fault);
 	else if (!is_there && slot->owner->host)
 		unit->absence = mem_printf("%s is gone", slot->path);
 	else if (slot->device != 0 && slot->device != node->identity.device &&
@@ -634,7 +622,7 @@ static int v4l2loopback_scan(struct source *base, struct scan *ret, struct error
 	if (source->host && source->is_stale && !source->look)
 		start_look(source);
 	ret->is_pending = ret->is_pending && !source->is_late;
-	replace_text(&ret->degraded, source->degraded);
+	mem_replace(&ret->degraded, source->degraded);
 	if (source->note)
 		scan_add_note(ret, LOOPBACK_MODULE, source->note);
 	schedule_retry(source, ret);
