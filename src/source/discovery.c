@@ -83,6 +83,12 @@ static void schedule(struct discovery *discovery)
 		loop_timer_set(discovery->settle, discovery->settle_ms);
 }
 
+static void mark_changed(struct class_watch *watched)
+{
+	watched->changed = true;
+	schedule(watched->discovery);
+}
+
 static void on_directory_change(void *data)
 {
 	struct class_watch *watched = data;
@@ -90,8 +96,7 @@ static void on_directory_change(void *data)
 	/* Where udev says nothing, a directory tells of its devices, and of its database. */
 	if (watched->source && !monitor_hears_udev(watched->discovery->monitor))
 		source_distrust(watched->source);
-	watched->changed = true;
-	schedule(watched->discovery);
+	mark_changed(watched);
 }
 
 static struct tracked *find_directory(const struct class_watch *watched, const char *path)
@@ -285,10 +290,8 @@ static bool scan_class(struct class_watch *watched)
 static void retry_conflicts(struct discovery *discovery)
 {
 	for (size_t i = 0; i < discovery->class_count; i++) {
-		if (inventory_class_at(discovery->inventory, i)->conflicts->total == 0)
-			continue;
-		discovery->classes[i].changed = true;
-		schedule(discovery);
+		if (inventory_class_at(discovery->inventory, i)->conflicts->total > 0)
+			mark_changed(&discovery->classes[i]);
 	}
 }
 
@@ -381,11 +384,9 @@ static void on_event(const struct source_event *event, void *data)
 	for (size_t i = 0; i < discovery->class_count; i++) {
 		struct class_watch *watched = &discovery->classes[i];
 
-		if (!watched->source || !(source_take_event(watched->source, event) ||
-					  is_near(watched, event)))
-			continue;
-		watched->changed = true;
-		schedule(discovery);
+		if (watched->source && (source_take_event(watched->source, event) ||
+					is_near(watched, event)))
+			mark_changed(watched);
 	}
 }
 
@@ -460,10 +461,7 @@ void discovery_prepare(struct discovery *discovery, size_t index,
 
 static void on_source_change(void *data)
 {
-	struct class_watch *watched = data;
-
-	watched->changed = true;
-	schedule(watched->discovery);
+	mark_changed(data);
 }
 
 /* One that nobody has seen yet may be held. */
