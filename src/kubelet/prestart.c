@@ -10,6 +10,7 @@ struct prestart;
 
 struct prepared {
 	struct preparation preparation;
+	char *id;
 	struct prestart *prestart;
 };
 
@@ -18,7 +19,6 @@ struct prestart {
 	const struct inventory_class *class;
 	struct rpc_call *call;
 	struct prepared *devices;
-	char **ids; /* of them */
 	size_t count;
 	size_t pending;
 	int64_t start_ms;
@@ -28,8 +28,7 @@ struct prestart {
 static void prestart_free(struct prestart *prestart)
 {
 	for (size_t i = 0; i < prestart->count; i++)
-		free(prestart->ids[i]);
-	free(prestart->ids);
+		free(prestart->devices[i].id);
 	free(prestart->devices);
 	error_clear(&prestart->err);
 	free(prestart);
@@ -133,13 +132,19 @@ static void refuse_unknown(const struct inventory_class *class, struct rpc_call 
 }
 
 /* Each device once. */
-static void add_id(struct prestart *prestart, const char *id)
+static void add(struct prestart *prestart, const char *id)
 {
+	struct prepared *device = &prestart->devices[prestart->count];
+
 	for (size_t i = 0; i < prestart->count; i++) {
-		if (strcmp(prestart->ids[i], id) == 0)
+		if (strcmp(prestart->devices[i].id, id) == 0)
 			return;
 	}
-	prestart->ids[prestart->count++] = mem_string(id);
+	device->prestart = prestart;
+	device->id = mem_string(id);
+	device->preparation.id = device->id;
+	device->preparation.done = on_prepared;
+	prestart->count++;
 }
 
 static struct prestart *prestart_new(const struct inventory_class *class,
@@ -151,16 +156,9 @@ static struct prestart *prestart_new(const struct inventory_class *class,
 	prestart->class = class;
 	prestart->call = call;
 	prestart->start_ms = clock_ms();
-	prestart->ids = mem_zero((request->n_devices_ids + 1) * sizeof(char *));
+	prestart->devices = mem_zero(request->n_devices_ids * sizeof(*prestart->devices));
 	for (size_t i = 0; i < request->n_devices_ids; i++)
-		add_id(prestart, request->devices_ids[i]);
-	prestart->devices = mem_zero(prestart->count * sizeof(*prestart->devices));
-	for (size_t i = 0; i < prestart->count; i++) {
-		prestart->devices[i] = (struct prepared){
-			.preparation = {.id = prestart->ids[i], .done = on_prepared},
-			.prestart = prestart,
-		};
-	}
+		add(prestart, request->devices_ids[i]);
 	return prestart;
 }
 
@@ -170,7 +168,7 @@ static void log_start(const struct prestart *prestart)
 	KUDEV_AUTO_FREE char *joined = NULL;
 
 	for (size_t i = 0; i < prestart->count; i++)
-		strings_add(&ids, prestart->ids[i]);
+		strings_add(&ids, prestart->devices[i].id);
 	joined = strings_join(&ids, ",");
 	strings_clear(&ids);
 	log_info("container starts", LOG_STR("class", prestart->class->config->name),
