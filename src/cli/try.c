@@ -16,6 +16,7 @@
 
 /* All classes register within milliseconds; one that has not by then never will. */
 #define REGISTER_TIMEOUT_MS 10000
+/* First lists change at once more where checks or cameras follow. */
 #define QUIET_MS 150
 /* A stop takes milliseconds; after this the temporary directory is removed regardless. */
 #define STOP_TIMEOUT_MS 800
@@ -55,6 +56,7 @@ static void stop(struct trial *trial)
 	if (trial->stopping)
 		return;
 	trial->stopping = true;
+	loop_timer_cancel(trial->quiet);
 	loop_timer_set(trial->timeout, STOP_TIMEOUT_MS);
 	daemon_stop(trial->daemon, on_daemon_stopped, trial);
 }
@@ -177,6 +179,7 @@ static bool all_listed(const struct trial *trial)
 static void show(struct trial *trial)
 {
 	loop_timer_cancel(trial->timeout);
+	loop_timer_cancel(trial->quiet);
 	trial->showing = true;
 	print_table(trial);
 	allocate_next(trial);
@@ -229,7 +232,7 @@ static void on_list(struct standin_resource *resource,
 	/* Nobody reads any more. */
 	if (ferror(stdout))
 		stop(trial);
-	else if (!trial->showing && all_listed(trial))
+	else if (!trial->showing && !trial->stopping && all_listed(trial))
 		loop_timer_set(trial->quiet, QUIET_MS);
 }
 
@@ -270,10 +273,7 @@ static void on_timeout(void *data)
 
 static void on_quiet(void *data)
 {
-	struct trial *trial = data;
-
-	if (!trial->showing)
-		show(trial);
+	show(data);
 }
 
 static int run_both(struct trial *trial, struct error *err)
