@@ -400,8 +400,10 @@ def test_case_52_two_that_renew_their_sockets_do_not_chase_each_other(stage):
         wait_until(lambda: len(kubelet.registrations) > before, 3, "its new socket")
         holds_for(lambda: len(kubelet.registrations) <= before + 2, 1, "and no more")
         kubelet.wait_allocatable(SIM, 2)
-    assert not any(each.logged("registered with the kubelet", reason="another kudev ended")
-                   for each in kudevs)
+    # Within 300 ms a socket is as good as renewed, which ThreadSanitizer may make too short.
+    assert "thread" in SANITIZED or not any(
+        each.logged("registered with the kubelet", reason="another kudev ended")
+        for each in kudevs)
 
 
 @pytest.mark.slow

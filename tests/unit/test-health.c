@@ -806,7 +806,7 @@ static void what_was_found_of_a_device_that_has_gone_is_forgotten(void **state)
 	set_door("/dev/b", EIO, false);
 	start(fixture, "health: {open: true}", NEVER_MS);
 	report(fixture, "a b");
-	sem_wait(&house.begun);
+	assert_posted(&house.begun);
 	tree_remove(fixture->tree, "/dev/a");
 	report(fixture, "b");
 	sem_post(&house.gate);
@@ -877,7 +877,7 @@ static void a_look_at_what_was_there_before_says_nothing(void **state)
 	set_door("/dev/a", EIO, true);
 	start(fixture, "health: {open: true}", NEVER_MS);
 	report(fixture, "a b");
-	sem_wait(&house.begun);
+	assert_posted(&house.begun);
 	report(fixture, "b");
 	report(fixture, "a b");
 	set_door("/dev/a", 0, false);

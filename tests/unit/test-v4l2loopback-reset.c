@@ -30,7 +30,7 @@ static void a_camera_is_made_again_if_the_class_says_so(void **state)
 	fixture->is_held = true;
 	close_gate(KERNEL_ADD_NEW);
 	prepare(fixture, &prepared);
-	sem_wait(&gate.begun);
+	assert_posted(&gate.begun);
 	/* It is not there at the moment, but nobody is told. */
 	assert_int_equal(kernel_count_devices(), 1);
 	kernel_plug_foreign(50, "takes the number");
@@ -101,7 +101,7 @@ static void preparations_wait_for_a_look_that_is_under_way(void **state)
 	close_gate(KERNEL_QUERY_NEW);
 	start(fixture);
 	expect(fixture, "");
-	sem_wait(&gate.begun);
+	assert_posted(&gate.begun);
 	prepare(fixture, &first);
 	prepare(fixture, &second);
 	assert_false(first.is_done);
@@ -123,7 +123,7 @@ static void preparations_fail_with_a_look_that_is_late(void **state)
 	close_gate(KERNEL_QUERY_NEW);
 	start(fixture);
 	expect(fixture, "");
-	sem_wait(&gate.begun);
+	assert_posted(&gate.begun);
 	prepare(fixture, &prepared);
 	await_prepared(fixture, &prepared);
 	expect_prepared(&prepared, ETIMEDOUT, NO_ANSWER);
@@ -207,7 +207,7 @@ static void a_camera_that_goes_while_it_is_reset_is_made_again(void **state)
 	start_with_cameras(fixture);
 	close_gate(VIDIOC_S_CTRL);
 	prepare(fixture, &prepared);
-	sem_wait(&gate.begun);
+	assert_posted(&gate.begun);
 	kernel_unplug(10);
 	assert_true(tell(fixture, "/dev/video10"));
 	look(fixture);
@@ -230,7 +230,7 @@ static void a_camera_that_goes_at_the_end_of_its_reset_is_made_again(void **stat
 	start_with_cameras(fixture);
 	close_gate(VIDIOC_REQBUFS);
 	prepare(fixture, &prepared);
-	sem_wait(&gate.begun);
+	assert_posted(&gate.begun);
 	assert_true(tell(fixture, "/dev/video10"));
 	look(fixture);
 	open_gate();
@@ -253,8 +253,8 @@ static void a_reset_that_takes_too_long_fails_and_may_still_end(void **state)
 	start_with_cameras(fixture);
 	close_gate(VIDIOC_REQBUFS);
 	prepare(fixture, &first);
-	sem_wait(&gate.begun);
-	gate.request = 0;
+	assert_posted(&gate.begun);
+	atomic_store(&gate.request, 0);
 	kernel_pass_time(RESET_TIMEOUT_MS);
 	await_prepared(fixture, &first);
 	expect_prepared(&first, ETIMEDOUT, "the kernel has not ended the reset in time");
@@ -283,7 +283,7 @@ static void a_source_that_ends_during_a_look_fails_what_waits(void **state)
 	close_gate(KERNEL_QUERY_NEW);
 	start(fixture);
 	expect(fixture, "");
-	sem_wait(&gate.begun);
+	assert_posted(&gate.begun);
 	prepare(fixture, &first);
 	prepare(fixture, &second);
 	changes = fixture->changes;
@@ -310,7 +310,7 @@ static void a_source_that_ends_during_a_reset_fails_it(void **state)
 		start_with_cameras(fixture);
 		close_gate(requests[i]);
 		prepare(fixture, &prepared);
-		sem_wait(&gate.begun);
+		assert_posted(&gate.begun);
 		changes = fixture->changes;
 		fixture->source = source_free(fixture->source);
 		expect_prepared(&prepared, ECANCELED, "kudev ends");
@@ -328,7 +328,7 @@ static void a_look_that_has_not_begun_is_dropped_with_the_worker(void **state)
 	close_gate(KERNEL_QUERY_NEW);
 	start(fixture);
 	expect(fixture, "");
-	sem_wait(&gate.begun);
+	assert_posted(&gate.begun);
 	start(fixture);
 	expect(fixture, "");
 	fixture->source = source_free(fixture->source);

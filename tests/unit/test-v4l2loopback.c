@@ -207,7 +207,7 @@ static void a_device_that_somebody_removes_is_made_again(void **state)
 	assert_true(tell(fixture, "/dev/video10"));
 	close_gate(KERNEL_QUERY_NEW);
 	expect(fixture, "video10! /dev/video10 is gone\nvideo11 /dev/video11\n");
-	sem_wait(&gate.begun);
+	assert_posted(&gate.begun);
 	open_gate();
 	await_change(fixture);
 	expect(fixture, BOTH);

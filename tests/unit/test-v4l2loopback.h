@@ -87,7 +87,7 @@ struct fixture {
 
 /* What some calls of the kernel wait for. */
 static struct {
-	unsigned long request; /* that waits */
+	atomic_ulong request; /* that waits */
 	sem_t open;
 	sem_t begun; /* posted by who waits */
 } gate;
@@ -95,7 +95,7 @@ static struct {
 static inline void wait_at_gate(unsigned long request, unsigned number)
 {
 	(void)number;
-	if (request != gate.request)
+	if (request != atomic_load(&gate.request))
 		return;
 	sem_post(&gate.begun);
 	sem_wait(&gate.open);
@@ -104,13 +104,13 @@ static inline void wait_at_gate(unsigned long request, unsigned number)
 /* The next one that asks for this waits. */
 static inline void close_gate(unsigned long request)
 {
-	gate.request = request;
+	atomic_store(&gate.request, request);
 	kernel.on_ioctl = wait_at_gate;
 }
 
 static inline void open_gate(void)
 {
-	gate.request = 0;
+	atomic_store(&gate.request, 0);
 	sem_post(&gate.open);
 }
 
@@ -497,7 +497,7 @@ static inline void start_late_look(struct fixture *fixture)
 	close_gate(KERNEL_QUERY_NEW);
 	start(fixture);
 	expect(fixture, "");
-	sem_wait(&gate.begun);
+	assert_posted(&gate.begun);
 	await_change(fixture);
 }
 

@@ -4,10 +4,12 @@
 
 /* Runs the loop until something holds; what never comes fails the test after a while. */
 
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -82,6 +84,18 @@ static inline bool wait_is_enough(void *data)
 
 	return count->count >= count->wanted;
 }
+
+/* For what a thread posts without the loop; false: not in time. */
+static inline bool wait_for_post(sem_t *semaphore)
+{
+	struct timespec deadline;
+
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += WAIT_MAX_MS / 1000;
+	return sem_timedwait(semaphore, &deadline) == 0;
+}
+
+#define assert_posted(semaphore) assert_true(wait_for_post(semaphore))
 
 #define assert_comes(loop, holds, data) assert_true(wait_for(loop, holds, data))
 
