@@ -22,6 +22,13 @@
 #include "config/list.h"
 #include "device/device.h"
 
+/* A container that has a device, as the kubelet names it. */
+struct holder {
+	char *pod_namespace;
+	char *pod;
+	char *container;
+};
+
 struct device {
 	struct unit unit;
 	unsigned index;	    /* position in its class, from 0; never changes */
@@ -31,10 +38,12 @@ struct device {
 	char *failure;	    /* what of its health check failed; NULL: it passed */
 	bool is_unchecked;  /* its first health check has not ended */
 	unsigned arrivals;  /* how often it has come: tells a device from one before it */
-	uint64_t held_round; /* the last reckoning of holders that had it */
-	unsigned resets;     /* how often it was made ready for a container */
-	int64_t granted_ms;  /* when it was handed out last; 0: never */
-	bool seen;	     /* by the report that is being taken in */
+	uint64_t held_round;	/* the last reckoning of holders that had it */
+	unsigned resets;	/* how often it was made ready for a container */
+	int64_t granted_ms;	/* when it was handed out last; 0: never */
+	struct holder *holders; /* as far as their names are known */
+	size_t holder_count;
+	bool seen; /* by the report that is being taken in */
 	UT_hash_handle hh;
 };
 
