@@ -11,6 +11,7 @@ from pathlib import Path
 SLOWNESS = float(os.environ.get("KUDEV_TEST_SLOWNESS", "4"))
 # With one, freed memory is kept aside and says nothing about growth.
 SANITIZED = os.environ.get("KUDEV_SANITIZERS", "no") != "no"
+THREAD_SANITIZED = "thread" in os.environ.get("KUDEV_SANITIZERS", "no")
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 

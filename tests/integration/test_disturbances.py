@@ -19,7 +19,7 @@ from daemon import SOCKET_NAME
 from kubelet import CHECKPOINT, refusing
 from messages import PLUGIN_SERVICE, healths, pb
 from stage import resource
-from support import SANITIZED, SLOWNESS, holds_for, limit, wait_until
+from support import SANITIZED, SLOWNESS, THREAD_SANITIZED, holds_for, limit, wait_until
 from toy import Toy
 
 SERIAL = resource("serial")
@@ -401,7 +401,7 @@ def test_case_52_two_that_renew_their_sockets_do_not_chase_each_other(stage):
         holds_for(lambda: len(kubelet.registrations) <= before + 2, 1, "and no more")
         kubelet.wait_allocatable(SIM, 2)
     # Within 300 ms a socket is as good as renewed, which ThreadSanitizer may make too short.
-    assert "thread" in SANITIZED or not any(
+    assert THREAD_SANITIZED or not any(
         each.logged("registered with the kubelet", reason="another kudev ended")
         for each in kudevs)
 
