@@ -62,6 +62,32 @@ int file_read(const char *path, size_t max_size, char **ret_text, size_t *ret_si
 	return 0;
 }
 
+static int64_t nanoseconds(const struct timespec *time)
+{
+	return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
+}
+
+struct file_stamp file_stamp(const char *path)
+{
+	struct stat status;
+
+	if (stat(path, &status) < 0)
+		return (struct file_stamp){0};
+	return (struct file_stamp){
+		.device = status.st_dev,
+		.inode = status.st_ino,
+		.size = status.st_size,
+		.modified_ns = nanoseconds(&status.st_mtim),
+		.changed_ns = nanoseconds(&status.st_ctim),
+	};
+}
+
+bool file_is_same(const struct file_stamp *a, const struct file_stamp *b)
+{
+	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+	       a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns;
+}
+
 int directory_create(const char *path, unsigned mode, struct error *err)
 {
 	KUDEV_AUTO_FREE char *prefix = mem_string(path);

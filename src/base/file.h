@@ -4,7 +4,9 @@
 
 /* Whole files and directories. Thread-safe: nothing here keeps state. */
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -14,6 +16,18 @@
  */
 int file_read(const char *path, size_t max_size, char **ret_text, size_t *ret_size,
 	      struct error *err);
+
+/* Which state of which file is at a path, links followed. All zero: none that can be seen. */
+struct file_stamp {
+	uint64_t device;
+	uint64_t inode;
+	int64_t size;
+	int64_t modified_ns; /* since the epoch; its content */
+	int64_t changed_ns;  /* likewise; anything */
+};
+
+struct file_stamp file_stamp(const char *path);
+bool file_is_same(const struct file_stamp *a, const struct file_stamp *b);
 
 /* Makes a directory and its missing parents with this mode; an existing one is fine. */
 int directory_create(const char *path, unsigned mode, struct error *err);

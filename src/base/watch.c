@@ -29,6 +29,7 @@ struct watch {
 	char *path;
 	loop_callback on_change;
 	void *data;
+	uint32_t more_events;
 
 	int wd;	      /* of the path, or of its nearest ancestor; -1: none */
 	bool at_path; /* wd is of the path itself */
@@ -89,8 +90,10 @@ static int add_deepest(struct watch *watch, size_t *depth)
 	KUDEV_AUTO_FREE char *path = mem_string(watch->path);
 
 	do {
+		/* Another watch of the directory may ask for more. */
 		int wd = inotify_add_watch(watch->watcher->fd, path,
-					   WATCH_EVENTS | IN_ONLYDIR);
+					   WATCH_EVENTS | watch->more_events |
+						   IN_ONLYDIR | IN_MASK_ADD);
 
 		if (wd >= 0) {
 			*depth = strlen(path);
@@ -258,6 +261,12 @@ struct watch *watch_new(struct watcher *watcher, const char *path,
 	arm(watch);
 	watch->changed = false;
 	return watch;
+}
+
+void watch_writes(struct watch *watch)
+{
+	watch->more_events = IN_CLOSE_WRITE;
+	arm(watch);
 }
 
 struct watch *watch_free(struct watch *watch)

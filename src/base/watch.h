@@ -40,6 +40,8 @@ void watcher_recheck(struct watcher *watcher);
  */
 struct watch *watch_new(struct watcher *watcher, const char *path,
 			loop_callback on_change, void *data);
+/* From then on also when a file in the directory was written and closed. */
+void watch_writes(struct watch *watch);
 struct watch *watch_free(struct watch *watch);
 
 #endif
