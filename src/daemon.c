@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <utlist.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/watch.h"
 #include "base/worker.h"
@@ -15,10 +16,18 @@
 #include "source/discovery.h"
 
 #define CHECKPOINT_LOG_INTERVAL_MS 600000
+/* How often to look whether a pod has ended that has what another class waits for. */
+#define RELEASE_MS 10000
+
+/* The plugin of a class that is gone, until its calls are over. */
+struct leaver {
+	struct plugin *plugin;
+	struct leaver *next;
+};
 
 struct daemon {
 	struct loop *loop;	     /* owned by the caller */
-	const struct config *config; /* owned by the caller */
+	const struct config *config; /* owned by the caller; another one after a reload */
 	struct rpc *rpc;
 	struct watcher *watcher;
 	struct worker *worker;
@@ -26,8 +35,10 @@ struct daemon {
 	struct discovery *discovery;
 	struct health *health;
 	struct plugin **plugins; /* one a class, as in the configuration */
+	struct leaver *leavers;
 	struct registrar *registrar;
-	struct stat checkpoint; /* the kubelet's file, when it was read last */
+	struct loop_timer *release;
+	struct file_stamp checkpoint; /* the kubelet's file, when it was read last */
 	bool checkpoint_is_known;
 	struct log_limit checkpoint_limit;
 };
@@ -35,37 +46,29 @@ struct daemon {
 static void on_held(const char *resource, const char *id, int numa_node, void *data)
 {
 	struct daemon *daemon = data;
+	struct inventory_class *class = inventory_find_class(daemon->inventory, resource);
 
-	for (size_t i = 0; i < daemon->config->class_count; i++) {
-		if (strcmp(daemon->config->classes[i].resource, resource) == 0)
-			inventory_hold(daemon->inventory, i, id, numa_node);
-	}
+	if (class)
+		inventory_hold(daemon->inventory, class, id, numa_node);
 }
 
 /* Whether the checkpoint is the one that was read last. */
 static bool is_known_checkpoint(struct daemon *daemon)
 {
 	KUDEV_AUTO_FREE char *path = checkpoint_path(daemon->config->plugin_directory);
-	struct stat status = {0};
-	bool is_known;
+	struct file_stamp stamp = file_stamp(path);
+	bool is_known = daemon->checkpoint_is_known &&
+			file_is_same(&stamp, &daemon->checkpoint);
 
-	(void)stat(path, &status);
-	is_known = daemon->checkpoint_is_known &&
-		   status.st_ino == daemon->checkpoint.st_ino &&
-		   status.st_mtim.tv_sec == daemon->checkpoint.st_mtim.tv_sec &&
-		   status.st_mtim.tv_nsec == daemon->checkpoint.st_mtim.tv_nsec;
-	daemon->checkpoint = status;
+	daemon->checkpoint = stamp;
 	return is_known;
 }
 
-static void find_holders(void *data)
+static void read_checkpoint(struct daemon *daemon)
 {
-	struct daemon *daemon = data;
 	KUDEV_AUTO_ERROR struct error err = {0};
 	uint64_t suppressed;
 
-	if (is_known_checkpoint(daemon))
-		return;
 	inventory_begin_holders(daemon->inventory);
 	daemon->checkpoint_is_known = checkpoint_read(daemon->config->plugin_directory,
 						      on_held, daemon, &err) == 0;
@@ -76,6 +79,20 @@ static void find_holders(void *data)
 		log_warn("cannot tell which devices pods hold",
 			 LOG_STR("error", error_message(&err)),
 			 LOG_COUNT("suppressed", suppressed));
+}
+
+static void find_holders(void *data)
+{
+	struct daemon *daemon = data;
+	uint64_t releases = inventory_releases(daemon->inventory);
+
+	if (!is_known_checkpoint(daemon))
+		read_checkpoint(daemon);
+	if (daemon->discovery && inventory_releases(daemon->inventory) != releases)
+		discovery_retry(daemon->discovery);
+	if (inventory_awaits_release(daemon->inventory) &&
+	    !loop_timer_is_set(daemon->release))
+		loop_timer_set(daemon->release, RELEASE_MS);
 }
 
 /* What pods hold makes a difference to which of several matched devices is which. */
@@ -94,22 +111,30 @@ static void on_prepare(const struct config_class *class, struct preparation *pre
 {
 	struct daemon *daemon = data;
 
-	discovery_prepare(daemon->discovery, (size_t)(class - daemon->config->classes),
-			  preparation);
+	discovery_prepare(daemon->discovery, class, preparation);
+}
+
+/* As the class is configured now. */
+static void set_up_plugin(struct daemon *daemon, const struct config *config,
+			  size_t index)
+{
+	const struct preparer preparer = {.prepare = on_prepare, .data = daemon};
+	struct plugin **plugin = &daemon->plugins[index];
+
+	if (!*plugin)
+		*plugin = plugin_new(daemon->loop, daemon->inventory,
+				     inventory_class_at(daemon->inventory, index));
+	plugin_prepare_with(
+		*plugin, discovery_prepares(&config->classes[index]) ? &preparer : NULL);
 }
 
 static void start_plugins(struct daemon *daemon)
 {
-	const struct preparer preparer = {.prepare = on_prepare, .data = daemon};
 	size_t count = daemon->config->class_count;
 
 	daemon->plugins = mem_zero(count * sizeof(*daemon->plugins));
-	for (size_t i = 0; i < count; i++) {
-		daemon->plugins[i] = plugin_new(daemon->loop, daemon->inventory,
-						inventory_class_at(daemon->inventory, i));
-		if (discovery_prepares(&daemon->config->classes[i]))
-			plugin_prepare_with(daemon->plugins[i], &preparer);
-	}
+	for (size_t i = 0; i < count; i++)
+		set_up_plugin(daemon, daemon->config, i);
 }
 
 static void on_known(size_t index, void *data)
@@ -145,6 +170,7 @@ int daemon_new(struct loop *loop, const struct config *config, struct daemon **r
 	daemon->config = config;
 	daemon->rpc = rpc;
 	daemon->watcher = watcher_new(loop);
+	daemon->release = loop_timer_new(loop, find_holders, daemon);
 	daemon->worker = worker_new(loop);
 	daemon->inventory = inventory_new(config);
 	daemon->health = health_new(loop, daemon->worker, config, daemon->inventory,
@@ -161,15 +187,78 @@ int daemon_new(struct loop *loop, const struct config *config, struct daemon **r
 	return 0;
 }
 
+static void on_left(struct plugin *plugin, void *data)
+{
+	struct daemon *daemon = data;
+	struct leaver *leaver;
+
+	LL_SEARCH_SCALAR(daemon->leavers, leaver, plugin, plugin);
+	LL_DELETE(daemon->leavers, leaver);
+	free(leaver);
+	plugin_free(plugin);
+}
+
+static void remove_plugin(void *item, void *data)
+{
+	struct daemon *daemon = data;
+	struct leaver *leaver = mem_zero(sizeof(*leaver));
+	const struct config_class *class = plugin_class(item);
+
+	log_info("class removed", LOG_STR("class", class->name),
+		 LOG_STR("resource", class->resource));
+	leaver->plugin = item;
+	LL_PREPEND(daemon->leavers, leaver);
+	registrar_remove(daemon->registrar, item, on_left, daemon);
+}
+
+static void change_plugins(struct daemon *daemon, const struct config_change *change)
+{
+	daemon->plugins = config_change_apply(change, daemon->plugins, remove_plugin,
+					      daemon);
+	for (size_t i = 0; i < change->next->class_count; i++) {
+		const struct config_class *class = &change->next->classes[i];
+
+		if (change->steps[i].change == CLASS_SAME)
+			continue;
+		log_info(daemon->plugins[i] ? "class changed" : "class added",
+			 LOG_STR("class", class->name),
+			 LOG_STR("resource", class->resource));
+		set_up_plugin(daemon, change->next, i);
+	}
+}
+
+/* From the one truth to those who tell of it, as at the start. */
+void daemon_change(struct daemon *daemon, const struct config *next)
+{
+	KUDEV_AUTO_CONFIG_CHANGE struct config_change change = {0};
+
+	find_holders(daemon);
+	config_compare(daemon->config, next, &change);
+	inventory_change(daemon->inventory, &change);
+	health_change(daemon->health, &change);
+	change_plugins(daemon, &change);
+	daemon->config = next;
+	discovery_change(daemon->discovery, &change);
+	registrar_renew(daemon->registrar);
+	/* What pods hold of classes that are new. */
+	daemon->checkpoint_is_known = false;
+	find_holders(daemon);
+	reconsider_matches(daemon);
+}
+
 void daemon_stop(struct daemon *daemon, loop_callback on_stopped, void *data)
 {
 	registrar_stop(daemon->registrar);
+	loop_timer_cancel(daemon->release);
 	daemon->discovery = discovery_free(daemon->discovery);
 	rpc_when_idle(daemon->rpc, on_stopped, data);
 }
 
 struct daemon *daemon_free(struct daemon *daemon)
 {
+	struct leaver *leaver;
+	struct leaver *next;
+
 	if (!daemon)
 		return NULL;
 	/* Before the worker: what that has to do is known to the sources. */
@@ -178,11 +267,21 @@ struct daemon *daemon_free(struct daemon *daemon)
 	for (size_t i = 0; i < daemon->config->class_count; i++)
 		plugin_free(daemon->plugins[i]);
 	free(daemon->plugins);
+	LL_FOREACH_SAFE(daemon->leavers, leaver, next) {
+		plugin_free(leaver->plugin);
+		free(leaver);
+	}
 	worker_free(daemon->worker);
 	health_free(daemon->health);
 	inventory_free(daemon->inventory);
+	loop_timer_free(daemon->release);
 	watcher_free(daemon->watcher);
 	rpc_free(daemon->rpc);
 	free(daemon);
 	return NULL;
+}
+
+struct watcher *daemon_watcher(struct daemon *daemon)
+{
+	return daemon->watcher;
 }

@@ -199,7 +199,7 @@ static void print_finding(const struct finding *finding)
 	for (size_t i = 0; i < class->conflicts->count; i++)
 		printf("  conflict  %s: class %s has it\n",
 		       class->conflicts->items[i].host_path,
-		       class->conflicts->items[i].holder->name);
+		       class->conflicts->items[i].holder);
 	if (class->conflicts->total > class->conflicts->count)
 		printf("  conflict  and %zu more\n",
 		       class->conflicts->total - class->conflicts->count);
@@ -295,7 +295,7 @@ static struct json_object *finding_json(const struct finding *finding)
 		struct json_object *item = json_object_new_object();
 
 		add_string(item, "path", class->conflicts->items[i].host_path);
-		add_string(item, "class", class->conflicts->items[i].holder->name);
+		add_string(item, "class", class->conflicts->items[i].holder);
 		json_object_array_add(conflicts, item);
 	}
 	json_object_object_add(object, "devices", devices);

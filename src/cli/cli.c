@@ -7,19 +7,25 @@
 
 #include "cli/cli.h"
 
+bool cli_read_config(const struct settings *settings, struct config **ret,
+		     struct diagnostics *diagnostics)
+{
+	struct settings environment = {0};
+	const char *device_slot = NULL;
+
+	settings_check_names(environ, diagnostics);
+	settings_from_environment(getenv, &device_slot, &environment, diagnostics);
+	return config_load(settings, &environment, getenv("NODE_NAME"), ret,
+			   diagnostics) == 0;
+}
+
 bool cli_load_config(const struct settings *settings, struct config **ret,
 		     struct strings *ret_warnings)
 {
 	KUDEV_AUTO_DIAGNOSTICS struct diagnostics diagnostics = {0};
-	struct settings environment = {0};
-	const char *device_slot = NULL;
-	bool ok;
+	bool is_sound = cli_read_config(settings, ret, &diagnostics);
 
-	settings_check_names(environ, &diagnostics);
-	settings_from_environment(getenv, &device_slot, &environment, &diagnostics);
-	ok = config_load(settings, &environment, getenv("NODE_NAME"), ret,
-			 &diagnostics) == 0;
-	if (ok && ret_warnings) {
+	if (is_sound && ret_warnings) {
 		for (size_t i = 0; i < diagnostics.count; i++)
 			strings_take(ret_warnings,
 				     diagnostic_text(&diagnostics.items[i]));
@@ -28,7 +34,7 @@ bool cli_load_config(const struct settings *settings, struct config **ret,
 
 		fputs(text, stderr);
 	}
-	return ok;
+	return is_sound;
 }
 
 void cli_print_json(struct json_object *object)

@@ -33,6 +33,10 @@ int cli_try(const struct options *options);
 bool cli_load_config(const struct settings *settings, struct config **ret,
 		     struct strings *ret_warnings);
 
+/* The same for a daemon that has no one to print to: everything is in the diagnostics. */
+bool cli_read_config(const struct settings *settings, struct config **ret,
+		     struct diagnostics *diagnostics);
+
 /* To standard output, for programs and for people who read it all the same. */
 void cli_print_json(struct json_object *object);
 

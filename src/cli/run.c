@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/reload.h"
 #include "daemon.h"
 
 /* A peer that hangs must not keep the process: the kubelet waits for the pod's end. */
@@ -15,6 +16,7 @@
 struct run {
 	struct loop *loop;
 	struct daemon *daemon;
+	struct reload *reload;
 	struct loop_timer *stop_timeout;
 	bool stopping;
 };
@@ -43,6 +45,7 @@ static void on_signal(int signum, void *data)
 	run->stopping = true;
 	log_info("stopping", LOG_STR("signal", sigabbrev_np(signum)));
 	loop_timer_set(run->stop_timeout, STOP_TIMEOUT_MS);
+	reload_stop(run->reload);
 	daemon_stop(run->daemon, on_stopped, run);
 }
 
@@ -54,10 +57,13 @@ static void block_signals(int how)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	sigprocmask(how, &signals, NULL);
 }
 
-static int run_daemon(struct loop *loop, const struct config *config)
+/* Takes the configuration over. */
+static int run_daemon(struct loop *loop, struct config *config,
+		      const struct settings *settings)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
 	struct run run = {.loop = loop};
@@ -65,17 +71,20 @@ static int run_daemon(struct loop *loop, const struct config *config)
 	struct loop_signal *interrupt = loop_signal_new(loop, SIGINT, on_signal, &run);
 	int status = EXIT_OK;
 
-	block_signals(SIG_UNBLOCK);
 	run.stop_timeout = loop_timer_new(loop, on_stop_timeout, &run);
 	if (daemon_new(loop, config, &run.daemon, &err) == 0) {
+		run.reload = reload_new(loop, run.daemon, config, settings);
+		block_signals(SIG_UNBLOCK);
 		loop_run(loop);
 		log_info("stopped", LOG_STR("version", KUDEV_VERSION));
+		daemon_free(run.daemon);
+		reload_free(run.reload);
 	} else {
 		log_error("cannot start", LOG_STR("error", error_message(&err)));
+		config_free(config);
 		status = EXIT_FAILED;
 	}
 	loop_timer_free(run.stop_timeout);
-	daemon_free(run.daemon);
 	loop_signal_free(terminate);
 	loop_signal_free(interrupt);
 	return status;
@@ -88,8 +97,6 @@ int cli_run(const struct options *options)
 	KUDEV_AUTO_ERROR struct error err = {0};
 
 	block_signals(SIG_BLOCK);
-	/* There is nothing to hang up from, and the file is read at the start alone. */
-	signal(SIGHUP, SIG_IGN);
 	if (!cli_load_config(&options->settings, &config, NULL))
 		return EXIT_USAGE;
 	log_unblock();
@@ -99,5 +106,5 @@ int cli_run(const struct options *options)
 		log_error("cannot start", LOG_STR("error", error_message(&err)));
 		return EXIT_FAILED;
 	}
-	return run_daemon(loop, config);
+	return run_daemon(loop, take_ptr(config), &options->settings);
 }

@@ -119,15 +119,23 @@ static void free_matches(struct config_match *matches, size_t count)
 	free(matches);
 }
 
+struct config_regex *config_regex_free(struct config_regex *regex)
+{
+	if (!regex)
+		return NULL;
+	regfree(&regex->compiled);
+	free(regex->text);
+	free(regex);
+	return NULL;
+}
+
 static void free_checks(struct config_check *checks, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		free(checks[i].attribute);
 		strings_clear(&checks[i].equals);
 		strings_clear(&checks[i].not_equals);
-		if (checks[i].regex)
-			regfree(checks[i].regex);
-		free(checks[i].regex);
+		config_regex_free(checks[i].regex);
 	}
 	free(checks);
 }
@@ -166,7 +174,7 @@ void config_drop_classes(struct config *config)
 
 struct config *config_free(struct config *config)
 {
-	if (!config)
+	if (!config || config->holds-- > 0)
 		return NULL;
 	config_drop_classes(config);
 	free(config->domain);
@@ -174,6 +182,19 @@ struct config *config_free(struct config *config)
 	free(config->listen);
 	free(config->root);
 	free(config->node_name);
+	free(config->file);
 	free(config);
 	return NULL;
+}
+
+const struct config_class *config_class_hold(const struct config_class *class)
+{
+	if (class->config)
+		class->config->holds++;
+	return class;
+}
+
+void config_class_drop(const struct config_class *class)
+{
+	config_free(class->config);
 }

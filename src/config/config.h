@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "base/template.h"
@@ -187,6 +188,11 @@ struct config_bound {
 	double value;
 };
 
+struct config_regex {
+	char *text;
+	regex_t compiled;
+};
+
 /* What a sysfs attribute must be; all that is given must hold. */
 struct config_check {
 	char *attribute;
@@ -194,7 +200,7 @@ struct config_check {
 	struct strings not_equals; /* none of them */
 	struct config_bound min;
 	struct config_bound max;
-	regex_t *regex; /* NULL: none */
+	struct config_regex *regex; /* NULL: none */
 };
 
 struct config_health {
@@ -259,8 +265,7 @@ struct config_class {
 	size_t match_count;
 	enum config_together together;
 	enum config_identity identity;
-	/* Of simulated devices (NULL: /dev/<class><index>), others (NULL: as here). */
-	struct template *mount_path;
+	struct template *mount_path; /* NULL: as on the host */
 	char *permissions;
 	struct config_health health;
 
@@ -279,6 +284,8 @@ struct config_class {
 	char *file;
 	unsigned line; /* 0: unknown */
 	unsigned column;
+
+	struct config *config; /* that it is a part of; NULL: made by hand */
 };
 
 struct config {
@@ -293,9 +300,21 @@ struct config {
 	bool is_trial;	 /* what was there before must be as it was when it ends */
 	struct config_class *classes;
 	size_t class_count;
+
+	char *file;		 /* that was read; NULL: none was */
+	struct file_stamp stamp; /* of it, just before that */
+	unsigned holds;		 /* config_class_hold() */
 };
 
+/* Frees it once nobody holds a class of it any more. */
 struct config *config_free(struct config *config);
+
+/*
+ * Until config_class_drop(), the class stays, with the configuration that it is a part of. For
+ * what outlives a reload. Thread: the loop thread.
+ */
+const struct config_class *config_class_hold(const struct config_class *class);
+void config_class_drop(const struct config_class *class);
 
 /* Frees all classes and leaves none. */
 void config_drop_classes(struct config *config);
@@ -308,6 +327,8 @@ extern const char *const config_together_names[];
 extern const char *const config_events_names[];
 extern const char *const config_reset_names[];
 extern const char *const config_fallback_names[];
+
+struct config_regex *config_regex_free(struct config_regex *regex);
 
 /* Whether devices of the class are looked at now and then. */
 bool config_health_is_wanted(const struct config_health *health);

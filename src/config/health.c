@@ -64,20 +64,21 @@ static int check_regex(const char *text, struct error *err)
 static int parse_regex(const struct field *field, const char *text, void *target,
 		       struct error *err)
 {
-	regex_t **slot = field_slot(field, target);
-	regex_t *regex;
+	struct config_regex **slot = field_slot(field, target);
+	struct config_regex *regex;
 	char reason[128];
 	int result = check_regex(text, err);
 
 	if (result < 0)
 		return result;
 	regex = mem_zero(sizeof(*regex));
-	result = regcomp(regex, text, REG_EXTENDED | REG_NOSUB);
+	result = regcomp(&regex->compiled, text, REG_EXTENDED | REG_NOSUB);
 	if (result == 0) {
+		regex->text = mem_string(text);
 		*slot = regex;
 		return 0;
 	}
-	regerror(result, regex, reason, sizeof(reason));
+	regerror(result, &regex->compiled, reason, sizeof(reason));
 	free(regex);
 	return error_set(err, EINVAL, "is no extended regular expression: %s", reason);
 }

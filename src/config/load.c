@@ -300,15 +300,26 @@ static const char *explain(const struct error *err)
 	}
 }
 
-static void read_file(struct load *load, const char *file)
+static int read_file(struct load *load, const char *file, struct error *err)
 {
-	KUDEV_AUTO_ERROR struct error err = {0};
 	KUDEV_AUTO_FREE char *text = NULL;
 	size_t size = 0;
+	int r;
 
-	if (file_read(file, DOCUMENT_SIZE_MAX, &text, &size, &err) == 0)
-		read_text(load, text, size, file);
-	else
+	load->config->stamp = file_stamp(file);
+	r = file_read(file, DOCUMENT_SIZE_MAX, &text, &size, err);
+	if (r < 0)
+		return r;
+	load->config->file = mem_string(file);
+	read_text(load, text, size, file);
+	return 0;
+}
+
+static void read_given_file(struct load *load, const char *file)
+{
+	KUDEV_AUTO_ERROR struct error err = {0};
+
+	if (read_file(load, file, &err) < 0)
 		refuse(load->diagnostics, file, explain(&err));
 }
 
@@ -332,14 +343,11 @@ static void read_environment(struct load *load)
 static void read_default_file(struct load *load)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
-	KUDEV_AUTO_FREE char *text = NULL;
-	size_t size = 0;
+	int r = read_file(load, CONFIG_FILE, &err);
 
-	if (file_read(CONFIG_FILE, DOCUMENT_SIZE_MAX, &text, &size, &err) == 0)
-		read_text(load, text, size, CONFIG_FILE);
-	else if (err.code == ENOENT)
+	if (r == -ENOENT)
 		read_environment(load);
-	else
+	else if (r < 0)
 		refuse(load->diagnostics, CONFIG_FILE, explain(&err));
 }
 
@@ -353,7 +361,7 @@ static void choose_file(struct load *load)
 		refuse(load->diagnostics, "--config",
 		       "is empty; give the path of a file");
 	else if (file)
-		read_file(load, file);
+		read_given_file(load, file);
 	else if (!load->devices_given)
 		read_default_file(load);
 
@@ -441,12 +449,15 @@ static void check_root(const struct config *config, struct diagnostics *diagnost
 	}
 }
 
-static void move_simulated(struct config *config, const char *directory)
+/* directory NULL: each class's own. */
+static void complete_simulated(struct config_class *class, const char *directory)
 {
-	for (size_t i = 0; i < config->class_count; i++) {
-		if (config->classes[i].source == CONFIG_SOURCE_SIMULATE)
-			mem_replace(&config->classes[i].simulate.directory, directory);
-	}
+	if (class->source != CONFIG_SOURCE_SIMULATE)
+		return;
+	if (directory)
+		mem_replace(&class->simulate.directory, directory);
+	if (!class->mount_path)
+		(void)mount_path_new("/dev/{class}{index}", &class->mount_path, NULL);
 }
 
 /* Everything behind the file; hands the configuration over or frees it. */
@@ -459,10 +470,12 @@ static int load_end(struct load *load, const char *node_name, struct config **re
 	read_devices(load);
 	classes_finish(config, load->diagnostics);
 	check_root(config, load->diagnostics);
-	if (load->flags->simulate_directory)
-		move_simulated(config, load->flags->simulate_directory);
 	config->node_name = mem_string(node_name ? node_name : "");
 	config->is_trial = load->flags->is_trial;
+	for (size_t i = 0; i < config->class_count; i++) {
+		config->classes[i].config = config;
+		complete_simulated(&config->classes[i], load->flags->simulate_directory);
+	}
 	cameras_complete(config, load->diagnostics);
 	if (load->diagnostics->errors > 0)
 		return -EINVAL;

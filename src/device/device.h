@@ -79,6 +79,7 @@ bool unit_same_nodes(const struct unit *a, const struct unit *b);
  */
 int node_identify(const char *root, const char *path, struct node_identity *ret);
 
+#define KUDEV_AUTO_UNIT __attribute__((cleanup(unit_clear)))
 #define KUDEV_AUTO_UNIT_LIST __attribute__((cleanup(unit_list_clear)))
 
 #endif

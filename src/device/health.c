@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -31,21 +32,26 @@ struct device_checks {
 
 struct class_checks {
 	struct health *health;
-	const struct config_health *config; /* owned by the configuration */
 	struct inventory_class *class;
 	struct loop_timer *timer;
 	struct device_checks *devices; /* by their index in the class */
 	size_t capacity;
+	unsigned generation; /* of what is checked */
+	size_t looks;	     /* under way */
+	bool is_over;	     /* the class is not checked any more */
 	struct log_limit denied_limit;
+	struct class_checks *next; /* of those that are over */
 };
 
 struct health {
-	struct worker *worker; /* owned by the caller */
+	struct loop *loop;     /* owned by the caller */
+	struct worker *worker; /* likewise */
 	struct inventory *inventory;
 	loop_callback find_holders;
 	void *data;
-	struct class_checks *classes;
-	size_t count;
+	struct class_checks **classes; /* by position; NULL: it has no checks */
+	size_t class_count;
+	struct class_checks *over; /* but looks of theirs are under way */
 	bool is_started;
 };
 
@@ -55,6 +61,7 @@ struct look {
 	struct class_checks *owner; /* for the loop thread alone */
 	size_t device;		    /* its index */
 	unsigned arrival;	    /* of the device, when it was looked at */
+	unsigned generation;	    /* of the checks, likewise */
 	bool is_held;		    /* by a pod, at least maybe */
 	char *root;
 	struct strings open;  /* nodes */
@@ -67,6 +74,11 @@ struct look {
 	int open_error;	   /* why; negative errno */
 	bool is_denied;	   /* kudev may not open it, which says nothing of the device */
 };
+
+static const struct config_health *config_of(const struct class_checks *checks)
+{
+	return &checks->class->config->health;
+}
 
 /* The worker's part. */
 
@@ -195,7 +207,7 @@ char *health_judge_attribute(const struct config_check *check, const char *text,
 	}
 	if (strings_contain(&check->not_equals, text))
 		return mem_printf("%s is %s", check->attribute, quoted);
-	if (check->regex && regexec(check->regex, text, 0, NULL, 0) != 0)
+	if (check->regex && regexec(&check->regex->compiled, text, 0, NULL, 0) != 0)
 		return mem_printf("%s is %s, which the regex does not match",
 				  check->attribute, quoted);
 	return check->min.is_set || check->max.is_set ? judge_number(check, text) : NULL;
@@ -207,7 +219,7 @@ static char *judge_look(const struct class_checks *checks, const struct look *lo
 		return mem_printf("%s cannot be opened: %s", look->open_failed,
 				  strerror(-look->open_error));
 	for (size_t i = 0; i < look->names.count; i++) {
-		char *failure = health_judge_attribute(&checks->config->checks[i],
+		char *failure = health_judge_attribute(&config_of(checks)->checks[i],
 						       look->texts[i], look->errors[i]);
 
 		if (failure)
@@ -232,7 +244,7 @@ static void log_denied(struct class_checks *checks)
 /* Of a device that was healthy: whether it was so for a short while only. */
 static void reckon_damping(const struct class_checks *checks, struct device_checks *state)
 {
-	int64_t calm_ms = (int64_t)checks->config->interval_ms * FLAP_INTERVALS;
+	int64_t calm_ms = (int64_t)config_of(checks)->interval_ms * FLAP_INTERVALS;
 
 	if (state->recovered_ms == 0 || clock_ms() - state->recovered_ms >= calm_ms)
 		state->damping = 1;
@@ -250,7 +262,7 @@ static void note_failure(struct class_checks *checks, size_t index, const char *
 	state->successes = 0;
 	state->failures++;
 	if (is_first || !device->failure) {
-		if (!is_first && state->failures < checks->config->failure_threshold)
+		if (!is_first && state->failures < config_of(checks)->failure_threshold)
 			return;
 		reckon_damping(checks, state);
 	}
@@ -269,18 +281,38 @@ static void note_success(struct class_checks *checks, size_t index)
 		return;
 	state->successes++;
 	if (!is_first &&
-	    state->successes < checks->config->success_threshold * state->damping)
+	    state->successes < config_of(checks)->success_threshold * state->damping)
 		return;
 	if (!is_first)
 		state->recovered_ms = clock_ms();
 	inventory_set_failure(checks->class, device, NULL);
 }
 
+static struct class_checks *checks_free(struct class_checks *checks)
+{
+	loop_timer_free(checks->timer);
+	free(checks->devices);
+	free(checks);
+	return NULL;
+}
+
+static void free_if_over(struct class_checks *checks)
+{
+	if (!checks->is_over || checks->looks > 0)
+		return;
+	LL_DELETE(checks->health->over, checks);
+	checks_free(checks);
+}
+
 /* A device that went meanwhile is nobody's business any more, although it may be back. */
 static bool is_of_the_past(const struct look *look)
 {
-	const struct device *device = look->owner->class->devices[look->device];
+	const struct class_checks *checks = look->owner;
+	const struct device *device;
 
+	if (checks->is_over || look->generation != checks->generation)
+		return true;
+	device = checks->class->devices[look->device];
 	return device->absence || device->arrivals != look->arrival;
 }
 
@@ -288,12 +320,17 @@ static void on_looked(struct worker_job *job)
 {
 	struct look *look = KUDEV_CONTAINER_OF(job, struct look, job);
 	struct class_checks *checks = look->owner;
-	struct device_checks *state = &checks->devices[look->device];
 	KUDEV_AUTO_FREE char *failure = NULL;
-	bool was_late = state->is_late;
+	struct device_checks *state;
+	bool was_late;
 
-	if (is_of_the_past(look))
+	checks->looks--;
+	if (is_of_the_past(look)) {
+		free_if_over(checks);
 		return;
+	}
+	state = &checks->devices[look->device];
+	was_late = state->is_late;
 	state->is_running = false;
 	state->is_late = false;
 	/* What was read so late may be long past. */
@@ -311,7 +348,7 @@ static void on_looked(struct worker_job *job)
 static void note_late(struct class_checks *checks, size_t index)
 {
 	KUDEV_AUTO_FREE char *failure = mem_printf("it does not answer within %u ms",
-						   checks->config->timeout_ms);
+						   config_of(checks)->timeout_ms);
 
 	note_failure(checks, index, failure);
 }
@@ -328,7 +365,7 @@ static void on_late(struct worker_job *job)
 
 static void submit_look(struct class_checks *checks, const struct device *device)
 {
-	const struct config_health *config = checks->config;
+	const struct config_health *config = config_of(checks);
 	const struct unit_node *main_node = unit_main_node(&device->unit);
 	bool is_held = inventory_is_held(checks->health->inventory, device);
 	bool may_open = config->open && (!is_held || checks->class->config->share > 1);
@@ -344,6 +381,7 @@ static void submit_look(struct class_checks *checks, const struct device *device
 	look->owner = checks;
 	look->device = device->index;
 	look->arrival = device->arrivals;
+	look->generation = checks->generation;
 	look->is_held = is_held;
 	look->root = mem_string(main_node->root);
 	look->main_node = mem_string(main_node->host_path);
@@ -358,6 +396,7 @@ static void submit_look(struct class_checks *checks, const struct device *device
 	look->texts = mem_zero(config->check_count * sizeof(*look->texts));
 	look->errors = mem_zero(config->check_count * sizeof(*look->errors));
 	checks->devices[device->index].is_running = true;
+	checks->looks++;
 	worker_submit(checks->health->worker, &look->job);
 }
 
@@ -419,25 +458,33 @@ static void on_interval(void *data)
 {
 	struct class_checks *checks = data;
 
-	if (checks->config->open)
+	if (config_of(checks)->open)
 		checks->health->find_holders(checks->health->data);
 	follow_class(checks);
 	look_at_devices(checks, false);
-	loop_timer_set(checks->timer, checks->config->interval_ms);
+	loop_timer_set(checks->timer, config_of(checks)->interval_ms);
 }
 
-static void prepare_checks(struct health *health, struct loop *loop, size_t index)
+static struct class_checks *checks_new(struct health *health,
+				       struct inventory_class *class)
 {
-	struct class_checks *checks = &health->classes[health->count++];
+	struct class_checks *checks = mem_zero(sizeof(*checks));
 
-	*checks = (struct class_checks){
-		.health = health,
-		.class = inventory_class_at(health->inventory, index),
-		.timer = loop_timer_new(loop, on_interval, checks),
-	};
-	checks->config = &checks->class->config->health;
-	inventory_class_await_checks(checks->class);
-	inventory_class_observe(checks->class, on_class_change, checks);
+	checks->health = health;
+	checks->class = class;
+	checks->timer = loop_timer_new(health->loop, on_interval, checks);
+	inventory_class_observe(class, on_class_change, checks);
+	return checks;
+}
+
+static void prepare_class(struct health *health, size_t index)
+{
+	struct inventory_class *class = inventory_class_at(health->inventory, index);
+	bool is_wanted = config_health_is_wanted(&class->config->health);
+
+	inventory_class_await_checks(class, is_wanted);
+	if (is_wanted)
+		health->classes[index] = checks_new(health, class);
 }
 
 struct health *health_new(struct loop *loop, struct worker *worker,
@@ -446,36 +493,107 @@ struct health *health_new(struct loop *loop, struct worker *worker,
 {
 	struct health *health = mem_zero(sizeof(*health));
 
+	health->loop = loop;
 	health->worker = worker;
 	health->inventory = inventory;
 	health->find_holders = find_holders;
 	health->data = data;
+	health->class_count = config->class_count;
 	health->classes = mem_zero(config->class_count * sizeof(*health->classes));
-	for (size_t i = 0; i < config->class_count; i++) {
-		if (config_health_is_wanted(&config->classes[i].health))
-			prepare_checks(health, loop, i);
-	}
+	for (size_t i = 0; i < config->class_count; i++)
+		prepare_class(health, i);
 	return health;
+}
+
+static void start_checks(struct class_checks *checks)
+{
+	loop_timer_set(checks->timer, config_of(checks)->interval_ms);
+	on_class_change(checks);
 }
 
 void health_start(struct health *health)
 {
 	health->is_started = true;
-	for (size_t i = 0; i < health->count; i++) {
-		struct class_checks *checks = &health->classes[i];
-
-		loop_timer_set(checks->timer, checks->config->interval_ms);
-		on_class_change(checks);
+	for (size_t i = 0; i < health->class_count; i++) {
+		if (health->classes[i])
+			start_checks(health->classes[i]);
 	}
+}
+
+/* Looks that are under way find nobody. */
+static void end_checks(void *item, void *data)
+{
+	struct class_checks *checks = item;
+	struct health *health = data;
+
+	inventory_class_ignore(checks->class, checks);
+	loop_timer_cancel(checks->timer);
+	checks->is_over = true;
+	LL_PREPEND(health->over, checks);
+	free_if_over(checks);
+}
+
+static void forget_failures(struct inventory_class *class)
+{
+	for (size_t i = 0; i < class->count; i++)
+		inventory_set_failure(class, class->devices[i], NULL);
+}
+
+/* Looks anew at all devices, and decides at once. */
+static void renew_checks(struct class_checks *checks)
+{
+	checks->generation++;
+	free(take_ptr(checks->devices));
+	checks->capacity = 0;
+	start_checks(checks);
+}
+
+static void change_class(struct health *health, const struct config_change *change,
+			 size_t index)
+{
+	const struct class_step *step = &change->steps[index];
+	struct class_checks **checks = &health->classes[index];
+	const struct config_health *next = &change->next->classes[index].health;
+
+	if (step->change == CLASS_SAME ||
+	    (step->change == CLASS_CHANGED &&
+	     config_health_equal(&change->old->classes[step->from].health, next)))
+		return;
+	if (*checks && config_health_is_wanted(next)) {
+		renew_checks(*checks);
+		return;
+	}
+	if (*checks)
+		end_checks(take_ptr(*checks), health);
+	prepare_class(health, index);
+	if (*checks)
+		start_checks(*checks);
+	else
+		forget_failures(inventory_class_at(health->inventory, index));
+}
+
+void health_change(struct health *health, const struct config_change *change)
+{
+	health->classes = config_change_apply(change, health->classes, end_checks,
+					      health);
+	health->class_count = change->next->class_count;
+	for (size_t i = 0; i < health->class_count; i++)
+		change_class(health, change, i);
 }
 
 struct health *health_free(struct health *health)
 {
+	struct class_checks *checks;
+	struct class_checks *next;
+
 	if (!health)
 		return NULL;
-	for (size_t i = 0; i < health->count; i++) {
-		loop_timer_free(health->classes[i].timer);
-		free(health->classes[i].devices);
+	for (size_t i = 0; i < health->class_count; i++) {
+		if (health->classes[i])
+			checks_free(health->classes[i]);
+	}
+	LL_FOREACH_SAFE(health->over, checks, next) {
+		checks_free(checks);
 	}
 	free(health->classes);
 	free(health);

@@ -32,6 +32,13 @@ struct health *health_new(struct loop *loop, struct worker *worker,
 /* Begins to look, once it is known which devices there are and which pods hold. */
 void health_start(struct health *health);
 
+/*
+ * Checks what another configuration asks for from now on. The inventory has its classes
+ * already, whose devices are reported after that. Devices that are there keep their health
+ * until the first check of the new kind decides.
+ */
+void health_change(struct health *health, const struct config_change *change);
+
 /* The worker has to be gone by then. */
 struct health *health_free(struct health *health);
 

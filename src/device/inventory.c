@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "device/claims.h"
 #include "device/inventory.h"
 #include "device/topology.h"
 
@@ -14,77 +15,88 @@
 /* The kubelet writes down what a pod got within this time. */
 #define GRANT_MS 30000
 
-/* Who has a node: one class, or several that all share. */
-struct claim {
-	struct node_identity node;
-	struct inventory_class *holder; /* the first */
-	size_t units;			/* of all holders that contain the node */
-	UT_hash_handle hh;
-};
-
 struct inventory {
-	const struct config *config; /* owned by the caller */
-	struct inventory_class *classes;
-	struct claim *claims;
-	uint64_t releases;
+	struct inventory_class **classes;
+	size_t class_count;
+	struct inventory_class *removed; /* no longer configured, but used or held */
+	struct claims *claims;
 	uint64_t holder_round;	   /* of the reckoning of holders; grows */
 	uint64_t holders_known_at; /* the last one that was completed; 0: none */
 };
+
+static struct inventory_class *class_new(const struct config_class *config,
+					 const char *node_name)
+{
+	struct inventory_class *class = mem_zero(sizeof(*class));
+
+	class->config = config_class_hold(config);
+	class->node_name = node_name;
+	class->conflicts = mem_zero(sizeof(struct conflict_list));
+	return class;
+}
 
 struct inventory *inventory_new(const struct config *config)
 {
 	struct inventory *inventory = mem_zero(sizeof(*inventory));
 
-	inventory->config = config;
+	inventory->claims = claims_new();
+	inventory->class_count = config->class_count;
 	inventory->classes = mem_zero(config->class_count * sizeof(*inventory->classes));
-	for (size_t i = 0; i < config->class_count; i++) {
-		inventory->classes[i].config = &config->classes[i];
-		inventory->classes[i].node_name = config->node_name;
-		inventory->classes[i].conflicts = mem_zero(sizeof(struct conflict_list));
-	}
+	for (size_t i = 0; i < config->class_count; i++)
+		inventory->classes[i] = class_new(&config->classes[i], config->node_name);
 	return inventory;
 }
 
 static struct conflict_list *conflicts_free(struct conflict_list *conflicts)
 {
-	for (size_t i = 0; i < conflicts->count; i++)
+	for (size_t i = 0; i < conflicts->count; i++) {
 		free(conflicts->items[i].host_path);
+		free(conflicts->items[i].holder);
+	}
 	free(conflicts);
 	return NULL;
 }
 
-static void class_clear(struct inventory_class *class)
+static void device_free(struct device *device)
+{
+	unit_clear(&device->unit);
+	free(device->absence);
+	free(device->failure);
+	if (device->class)
+		config_class_drop(device->class);
+	free(device);
+}
+
+static void class_free(struct inventory_class *class)
 {
 	struct inventory_observer *observer;
 	struct inventory_observer *next;
 
 	conflicts_free(class->conflicts);
 	HASH_CLEAR(hh, class->by_id);
-	for (size_t i = 0; i < class->count; i++) {
-		unit_clear(&class->devices[i]->unit);
-		free(class->devices[i]->absence);
-		free(class->devices[i]->failure);
-		free(class->devices[i]);
-	}
+	for (size_t i = 0; i < class->count; i++)
+		device_free(class->devices[i]);
 	free(class->devices);
 	LL_FOREACH_SAFE(class->observers, observer, next) {
 		free(observer);
 	}
+	config_class_drop(class->config);
+	free(class);
 }
 
 struct inventory *inventory_free(struct inventory *inventory)
 {
-	struct claim *claim;
-	struct claim *next;
+	struct inventory_class *class;
+	struct inventory_class *next;
 
 	if (!inventory)
 		return NULL;
-	HASH_ITER(hh, inventory->claims, claim, next) {
-		HASH_DEL(inventory->claims, claim);
-		free(claim);
+	claims_free(inventory->claims);
+	for (size_t i = 0; i < inventory->class_count; i++)
+		class_free(inventory->classes[i]);
+	LL_FOREACH_SAFE(inventory->removed, class, next) {
+		class_free(class);
 	}
-	for (size_t i = 0; i < inventory->config->class_count; i++)
-		class_clear(&inventory->classes[i]);
 	free(inventory->classes);
 	free(inventory);
 	return NULL;
@@ -92,7 +104,23 @@ struct inventory *inventory_free(struct inventory *inventory)
 
 struct inventory_class *inventory_class_at(struct inventory *inventory, size_t index)
 {
-	return &inventory->classes[index];
+	return inventory->classes[index];
+}
+
+struct inventory_class *inventory_find_class(struct inventory *inventory,
+					     const char *resource)
+{
+	struct inventory_class *class;
+
+	for (size_t i = 0; i < inventory->class_count; i++) {
+		if (strcmp(inventory->classes[i]->config->resource, resource) == 0)
+			return inventory->classes[i];
+	}
+	LL_FOREACH(inventory->removed, class) {
+		if (strcmp(class->config->resource, resource) == 0)
+			return class;
+	}
+	return NULL;
 }
 
 void inventory_class_observe(struct inventory_class *class, loop_callback on_change,
@@ -103,6 +131,19 @@ void inventory_class_observe(struct inventory_class *class, loop_callback on_cha
 	observer->on_change = on_change;
 	observer->data = data;
 	LL_APPEND(class->observers, observer);
+}
+
+void inventory_class_ignore(struct inventory_class *class, const void *data)
+{
+	struct inventory_observer *observer;
+	struct inventory_observer *next;
+
+	LL_FOREACH_SAFE(class->observers, observer, next) {
+		if (observer->data != data)
+			continue;
+		LL_DELETE(class->observers, observer);
+		free(observer);
+	}
 }
 
 static void tell_observers(struct inventory_class *class)
@@ -116,7 +157,7 @@ static void tell_observers(struct inventory_class *class)
 
 uint64_t inventory_releases(const struct inventory *inventory)
 {
-	return inventory->releases;
+	return claims_releases(inventory->claims);
 }
 
 struct device *inventory_class_find(const struct inventory_class *class, const char *id)
@@ -164,59 +205,6 @@ static void log_summary(struct inventory_class *class)
 		 LOG_COUNT("suppressed", suppressed));
 }
 
-static struct claim *find_claim(const struct inventory *inventory,
-				const struct node_identity *node)
-{
-	struct claim *claim;
-
-	HASH_FIND(hh, inventory->claims, node, sizeof(*node), claim);
-	return claim;
-}
-
-/* Mounted files belong to nobody: a configuration file may be in many classes. */
-static bool can_be_claimed(const struct unit_node *node)
-{
-	return node->type == NODE_DEVICE && node->identity.type != 0;
-}
-
-static bool may_share(const struct claim *claim, const struct inventory_class *class)
-{
-	return claim->holder == class ||
-	       (claim->holder->config->shares_nodes && class->config->shares_nodes);
-}
-
-static void claim_nodes(struct inventory *inventory, struct inventory_class *class,
-			const struct unit *unit)
-{
-	for (size_t i = 0; i < unit->node_count; i++) {
-		struct claim *claim;
-
-		if (!can_be_claimed(&unit->nodes[i]))
-			continue;
-		claim = find_claim(inventory, &unit->nodes[i].identity);
-		if (!claim) {
-			claim = mem_zero(sizeof(*claim));
-			claim->node = unit->nodes[i].identity;
-			claim->holder = class;
-			HASH_ADD(hh, inventory->claims, node, sizeof(claim->node), claim);
-		}
-		claim->units++;
-	}
-}
-
-static void unclaim_nodes(struct inventory *inventory, const struct unit *unit)
-{
-	for (size_t i = 0; i < unit->node_count; i++) {
-		struct claim *claim = find_claim(inventory, &unit->nodes[i].identity);
-
-		if (!claim || !can_be_claimed(&unit->nodes[i]) || --claim->units > 0)
-			continue;
-		HASH_DEL(inventory->claims, claim);
-		free(claim);
-		inventory->releases++;
-	}
-}
-
 static bool has_conflict(const struct conflict_list *conflicts, const char *host_path)
 {
 	for (size_t i = 0; i < conflicts->count; i++) {
@@ -239,7 +227,8 @@ static void add_conflict(struct inventory_class *class, const char *host_path,
 		return;
 	conflicts->items[conflicts->count++] = (struct conflict){
 		.host_path = mem_string(host_path),
-		.holder = holder,
+		.holder = mem_string(holder->name),
+		.is_own = holder == class->config,
 	};
 }
 
@@ -256,34 +245,28 @@ static void log_new_conflicts(struct inventory_class *class,
 				     &suppressed))
 			continue;
 		log_warn("device conflict", LOG_STR("class", class->config->name),
-			 LOG_STR("other_class", conflict->holder->name),
+			 LOG_STR("other_class", conflict->holder),
 			 LOG_STR("device_path", conflict->host_path),
 			 LOG_STR("hint",
-				 conflict->holder == class->config
+				 conflict->is_own
 					 ? "a device of this class has the same ID"
 					 : "the other class keeps it, unless both say "
 					   "share"));
 	}
 }
 
-/* The claim of another class on one of the nodes, which is then reported; NULL: none. */
-static const struct claim *find_rival(struct inventory *inventory,
-				      struct inventory_class *class,
-				      const struct unit *unit)
+/* The class that has one of the nodes, which is then reported; NULL: none. */
+static const struct inventory_class *find_rival(struct inventory *inventory,
+						struct inventory_class *class,
+						const struct unit *unit)
 {
-	for (size_t i = 0; i < unit->node_count; i++) {
-		const struct claim *claim;
+	const struct unit_node *node;
+	const struct inventory_class *rival = claims_rival(inventory->claims, class, unit,
+							   &node);
 
-		if (!can_be_claimed(&unit->nodes[i]))
-			continue;
-		claim = find_claim(inventory, &unit->nodes[i].identity);
-		if (claim && !may_share(claim, class)) {
-			add_conflict(class, unit->nodes[i].host_path,
-				     claim->holder->config);
-			return claim;
-		}
-	}
-	return NULL;
+	if (rival)
+		add_conflict(class, node->host_path, rival->config);
+	return rival;
 }
 
 /* After what makes a device healthy or not has changed. */
@@ -310,6 +293,38 @@ static void note_arrival(struct inventory_class *class, struct device *device)
 	device->is_unchecked = class->is_checked;
 }
 
+static void claim_device(struct inventory *inventory, struct inventory_class *class,
+			 struct device *device)
+{
+	if (!device->has_claims)
+		claims_add(inventory->claims, class, &device->unit);
+	device->has_claims = true;
+}
+
+static void unclaim_device(struct inventory *inventory, struct inventory_class *class,
+			   struct device *device)
+{
+	if (device->has_claims)
+		claims_drop(inventory->claims, class, &device->unit);
+	device->has_claims = false;
+}
+
+/* A pod is known to go on with the very nodes, whoever else may want them now. */
+static bool is_in_use(const struct inventory *inventory, const struct device *device)
+{
+	if (inventory->holders_known_at == 0 || !inventory_is_held(inventory, device))
+		return false;
+	for (size_t i = 0; i < device->unit.node_count; i++) {
+		const struct unit_node *node = &device->unit.nodes[i];
+		struct node_identity identity;
+
+		if (node_identify(node->root, node->host_path, &identity) < 0 ||
+		    memcmp(&identity, &node->identity, sizeof(identity)) != 0)
+			return false;
+	}
+	return true;
+}
+
 /* absence NULL: it is there; else it is taken over. */
 static void set_absence(struct inventory *inventory, struct inventory_class *class,
 			struct device *device, char *absence)
@@ -318,10 +333,10 @@ static void set_absence(struct inventory *inventory, struct inventory_class *cla
 
 	free(device->absence);
 	device->absence = absence;
-	if (was_there && absence)
-		unclaim_nodes(inventory, &device->unit);
-	else if (!was_there && !absence)
-		claim_nodes(inventory, class, &device->unit);
+	if (absence && device->has_claims && !is_in_use(inventory, device))
+		unclaim_device(inventory, class, device);
+	else if (!absence)
+		claim_device(inventory, class, device);
 	if (!was_there && !absence)
 		note_arrival(class, device);
 	judge(class, device);
@@ -364,6 +379,16 @@ static bool has_same_identities(const struct unit *a, const struct unit *b)
 	return true;
 }
 
+/* Its unit borrows from the configuration of the class. */
+static void made_for(struct device *device, const struct inventory_class *class)
+{
+	const struct config_class *before = device->class;
+
+	device->class = config_class_hold(class->config);
+	if (before)
+		config_class_drop(before);
+}
+
 /* A known ID: its nodes may have other names now. */
 static void update_device(struct inventory *inventory, struct inventory_class *class,
 			  struct device *device, struct unit *unit)
@@ -372,12 +397,13 @@ static void update_device(struct inventory *inventory, struct inventory_class *c
 
 	device->seen = true;
 	/* In this order, so that what it keeps is not given up in between. */
-	if (!device->absence) {
-		claim_nodes(inventory, class, unit);
-		unclaim_nodes(inventory, &old);
+	if (device->has_claims) {
+		claims_add(inventory->claims, class, unit);
+		claims_drop(inventory->claims, class, &old);
 	}
 	/* The hash keeps a pointer to the ID, so the old string stays. */
 	device->unit = *unit;
+	made_for(device, class);
 	device->unit.id = old.id;
 	old.id = unit->id;
 	memset(unit, 0, sizeof(*unit));
@@ -397,6 +423,7 @@ static struct device *list_unit(struct inventory_class *class, struct unit *unit
 	class->list_size += list_device_size(strlen(unit->id), unit->numa_node);
 	device->unit = *unit;
 	memset(unit, 0, sizeof(*unit));
+	made_for(device, class);
 	device->index = (unsigned)class->count;
 	class->devices = mem_grow(class->devices, class->count, &class->capacity,
 				  sizeof(struct device *));
@@ -455,7 +482,7 @@ static void add_device(struct inventory *inventory, struct inventory_class *clas
 	device->reason = device->failure;
 	device->healthy = !device->reason;
 	class->healthy += device->healthy ? 1 : 0;
-	claim_nodes(inventory, class, &device->unit);
+	claim_device(inventory, class, device);
 }
 
 /*
@@ -501,7 +528,7 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 {
 	struct device *device = inventory_class_find(class, unit->id);
 	const struct device *doubtful;
-	const struct claim *rival;
+	const struct inventory_class *rival;
 
 	/* An ID never changes hands: a pod may hold what it stood for. */
 	if (device && device->unit.node_count > 0 && !unit->is_hardware &&
@@ -522,8 +549,7 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 	} else if (rival && device) {
 		device->seen = true;
 		set_absence(inventory, class, device,
-			    mem_printf("class %s has its node",
-				       rival->holder->config->name));
+			    mem_printf("class %s has its node", rival->config->name));
 	} else if (rival) {
 		return;
 	} else if (device) {
@@ -567,7 +593,7 @@ static void log_refused(const struct inventory_class *class, size_t refused_befo
 
 void inventory_report(struct inventory *inventory, size_t index, struct unit_list *units)
 {
-	struct inventory_class *class = &inventory->classes[index];
+	struct inventory_class *class = inventory->classes[index];
 	uint64_t version = class->version;
 	size_t refused = class->refused;
 	struct conflict_list *conflicts = class->conflicts;
@@ -626,20 +652,27 @@ static void log_held(struct inventory_class *class, const char *id, bool is_list
 	       LOG_COUNT("suppressed", suppressed));
 }
 
-void inventory_hold(struct inventory *inventory, size_t index, const char *id,
-		    int numa_node)
+static bool is_removed(const struct inventory *inventory,
+		       const struct inventory_class *class)
 {
-	struct inventory_class *class = &inventory->classes[index];
-	struct unit unit = {.id = mem_string(id), .numa_node = numa_node};
+	const struct inventory_class *removed;
+
+	LL_FOREACH(inventory->removed, removed) {
+		if (removed == class)
+			return true;
+	}
+	return false;
+}
+
+/* What no source has seen yet. */
+static void list_held(struct inventory *inventory, struct inventory_class *class,
+		      const char *id, int numa_node)
+{
+	KUDEV_AUTO_UNIT struct unit unit = {.id = mem_string(id), .numa_node = numa_node};
 	struct device *device;
 
-	device = inventory_class_find(class, id);
-	if (device)
-		device->held_round = inventory->holder_round;
-	else if (!has_room(class, &unit))
+	if (!has_room(class, &unit)) {
 		log_held(class, id, false);
-	if (device || !has_room(class, &unit)) {
-		unit_clear(&unit);
 		return;
 	}
 	device = list_unit(class, &unit);
@@ -648,6 +681,17 @@ void inventory_hold(struct inventory *inventory, size_t index, const char *id,
 	device->reason = device->absence;
 	log_held(class, id, true);
 	tell_observers(class);
+}
+
+void inventory_hold(struct inventory *inventory, struct inventory_class *class,
+		    const char *id, int numa_node)
+{
+	struct device *device = inventory_class_find(class, id);
+
+	if (device)
+		device->held_round = inventory->holder_round;
+	else if (!is_removed(inventory, class))
+		list_held(inventory, class, id, numa_node);
 }
 
 void inventory_class_grant(struct inventory_class *class, const char *id)
@@ -663,9 +707,57 @@ void inventory_begin_holders(struct inventory *inventory)
 	inventory->holder_round++;
 }
 
+/* What nobody can have any more, and no pod has, is free for another class. */
+static void release_unused(struct inventory *inventory, struct inventory_class *class)
+{
+	for (size_t i = 0; i < class->count; i++) {
+		struct device *device = class->devices[i];
+
+		if (device->absence && device->has_claims &&
+		    !is_in_use(inventory, device))
+			unclaim_device(inventory, class, device);
+	}
+}
+
+/* On what can't be had of it. */
+static bool has_leftovers(const struct inventory_class *class)
+{
+	for (size_t i = 0; i < class->count; i++) {
+		if (class->devices[i]->absence && class->devices[i]->has_claims)
+			return true;
+	}
+	return false;
+}
+
+bool inventory_awaits_release(const struct inventory *inventory)
+{
+	for (size_t i = 0; i < inventory->class_count; i++) {
+		if (has_leftovers(inventory->classes[i]))
+			return true;
+	}
+	return inventory->removed != NULL;
+}
+
+static void free_if_unused(struct inventory *inventory, struct inventory_class *class)
+{
+	if (class->users > 0 || has_leftovers(class))
+		return;
+	LL_DELETE(inventory->removed, class);
+	class_free(class);
+}
+
 void inventory_end_holders(struct inventory *inventory)
 {
+	struct inventory_class *class;
+	struct inventory_class *next;
+
 	inventory->holders_known_at = inventory->holder_round;
+	for (size_t i = 0; i < inventory->class_count; i++)
+		release_unused(inventory, inventory->classes[i]);
+	LL_FOREACH_SAFE(inventory->removed, class, next) {
+		release_unused(inventory, class);
+		free_if_unused(inventory, class);
+	}
 }
 
 bool inventory_is_held(const struct inventory *inventory, const struct device *device)
@@ -677,7 +769,86 @@ bool inventory_is_held(const struct inventory *inventory, const struct device *d
 	       device->held_round >= inventory->holders_known_at;
 }
 
-void inventory_class_await_checks(struct inventory_class *class)
+void inventory_class_await_checks(struct inventory_class *class, bool is_checked)
 {
-	class->is_checked = true;
+	class->is_checked = is_checked;
+}
+
+void inventory_class_use(struct inventory_class *class)
+{
+	class->users++;
+}
+
+void inventory_class_leave(struct inventory *inventory, struct inventory_class *class)
+{
+	class->users--;
+	if (is_removed(inventory, class))
+		free_if_unused(inventory, class);
+}
+
+/* Its devices can't be had any more, which goes without saying. */
+static void remove_class(void *item, void *data)
+{
+	struct inventory *inventory = data;
+	struct inventory_class *class = item;
+
+	LL_PREPEND(inventory->removed, class);
+	for (size_t i = 0; i < class->count; i++) {
+		struct device *device = class->devices[i];
+
+		mem_replace(&device->absence, "its class is not configured any more");
+		device->reason = device->absence;
+		device->healthy = false;
+	}
+	class->healthy = 0;
+	class->version++;
+	release_unused(inventory, class);
+	free_if_unused(inventory, class);
+}
+
+/* One that was gone may still be held. */
+static struct inventory_class *take_class(struct inventory *inventory,
+					  const struct config_class *config)
+{
+	struct inventory_class *class = inventory_find_class(inventory, config->resource);
+
+	if (!class)
+		return class_new(config, config->config->node_name);
+	LL_DELETE(inventory->removed, class);
+	return class;
+}
+
+static void reconfigure(struct inventory_class *class, const struct config_class *config)
+{
+	const struct config_class *before = class->config;
+
+	class->config = config_class_hold(config);
+	class->node_name = config->config->node_name;
+	config_class_drop(before);
+}
+
+/* They are claimed anew, by the first class that reports them. */
+static void release_free(struct inventory *inventory, struct inventory_class *class)
+{
+	for (size_t i = 0; i < class->count; i++) {
+		if (!inventory_is_held(inventory, class->devices[i]))
+			unclaim_device(inventory, class, class->devices[i]);
+	}
+}
+
+void inventory_change(struct inventory *inventory, const struct config_change *change)
+{
+	inventory->classes = config_change_apply(change, inventory->classes, remove_class,
+						 inventory);
+	inventory->class_count = 0;
+	for (size_t i = 0; i < change->next->class_count; i++) {
+		const struct config_class *config = &change->next->classes[i];
+
+		if (!inventory->classes[i])
+			inventory->classes[i] = take_class(inventory, config);
+		if (change->steps[i].change != CLASS_SAME)
+			reconfigure(inventory->classes[i], config);
+		release_free(inventory, inventory->classes[i]);
+	}
+	inventory->class_count = change->next->class_count;
 }

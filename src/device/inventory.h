@@ -18,6 +18,7 @@
 #include <uthash.h>
 
 #include "base/loop.h"
+#include "config/change.h"
 #include "config/config.h"
 #include "config/list.h"
 #include "device/device.h"
@@ -31,6 +32,7 @@ struct holder {
 
 struct device {
 	struct unit unit;
+	const struct config_class *class; /* that its unit was made for; held */
 	unsigned index;	    /* position in its class, from 0; never changes */
 	bool healthy;	    /* it is there and passes its checks */
 	const char *reason; /* why it is not healthy: one of the two below, or NULL */
@@ -43,14 +45,16 @@ struct device {
 	int64_t granted_ms;	/* when it was handed out last; 0: never */
 	struct holder *holders; /* as far as their names are known */
 	size_t holder_count;
-	bool seen; /* by the report that is being taken in */
+	bool has_claims; /* on its nodes */
+	bool seen;	 /* by the report that is being taken in */
 	UT_hash_handle hh;
 };
 
 /* A node that a class could not have because another one has it. */
 struct conflict {
 	char *host_path;
-	const struct config_class *holder; /* owned by the configuration */
+	char *holder; /* the name of that class */
+	bool is_own;  /* another device of the same class has its ID */
 };
 
 /* As many are kept and logged; the rest is only counted. */
@@ -73,8 +77,8 @@ struct inventory_observer {
 
 /* One class of devices; read-only outside of the inventory. */
 struct inventory_class {
-	const struct config_class *config; /* owned by the configuration */
-	const char *node_name;		   /* likewise */
+	const struct config_class *config; /* held; another one after a reload */
+	const char *node_name;		   /* owned by its configuration */
 	struct device **devices;	   /* by index */
 	size_t count;
 	size_t capacity;
@@ -92,22 +96,39 @@ struct inventory_class {
 	bool is_checked;      /* its devices are unhealthy until their first check */
 	bool awaits_check;    /* a device of it came with the report that is taken in */
 	struct inventory_observer *observers;
+	unsigned users;		      /* that would miss it */
+	struct inventory_class *next; /* of those that are no longer configured */
 };
 
-/* config must outlive the inventory. */
 struct inventory *inventory_new(const struct config *config);
 struct inventory *inventory_free(struct inventory *inventory);
 
 /* The class at this position in the configuration. */
 struct inventory_class *inventory_class_at(struct inventory *inventory, size_t index);
 
+/* The class of a resource, also one that is no longer configured; NULL: there is none. */
+struct inventory_class *inventory_find_class(struct inventory *inventory,
+					     const char *resource);
+
+/*
+ * Has the classes of another configuration from now on. All of them are to be reported then,
+ * in their order: devices that no pod holds go to the first class that wants them. What pods
+ * hold of a class that is gone is not given to another one until they end.
+ */
+void inventory_change(struct inventory *inventory, const struct config_change *change);
+
+/* As long as it is used, a class stays although it is no longer configured. */
+void inventory_class_use(struct inventory_class *class);
+void inventory_class_leave(struct inventory *inventory, struct inventory_class *class);
+
 /*
  * on_change runs after each change of the class, once for all that came together, and
  * when a device came whose health is to be checked.
- * Observers are called in their order, until the inventory is freed.
+ * Observers are called in their order, until inventory_class_ignore() with the same data.
  */
 void inventory_class_observe(struct inventory_class *class, loop_callback on_change,
 			     void *data);
+void inventory_class_ignore(struct inventory_class *class, const void *data);
 
 /*
  * Takes in what a source sees now of a class: all of it. Empties the list. New devices
@@ -122,8 +143,8 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 void inventory_set_failure(struct inventory_class *class, struct device *device,
 			   const char *failure);
 
-/* Devices of the class that come are unhealthy until their health was checked. */
-void inventory_class_await_checks(struct inventory_class *class);
+/* Whether devices of the class that come are unhealthy until their health was checked. */
+void inventory_class_await_checks(struct inventory_class *class, bool is_checked);
 
 /* The device was handed out just now, which the kubelet has not written down yet. */
 void inventory_class_grant(struct inventory_class *class, const char *id);
@@ -135,6 +156,9 @@ void inventory_class_grant(struct inventory_class *class, const char *id);
 void inventory_begin_holders(struct inventory *inventory);
 void inventory_end_holders(struct inventory *inventory);
 
+/* Whether nodes that a class has no more are free for another one once a pod ends. */
+bool inventory_awaits_release(const struct inventory *inventory);
+
 /* Whether a pod holds the device, or may: before the first reckoning any may be held. */
 bool inventory_is_held(const struct inventory *inventory, const struct device *device);
 
@@ -145,8 +169,8 @@ uint64_t inventory_releases(const struct inventory *inventory);
  * A pod holds the device. One that no source has seen yet is listed as unhealthy, until
  * it is reported.
  */
-void inventory_hold(struct inventory *inventory, size_t index, const char *id,
-		    int numa_node);
+void inventory_hold(struct inventory *inventory, struct inventory_class *class,
+		    const char *id, int numa_node);
 
 /* NULL if the class has no such device. */
 struct device *inventory_class_find(const struct inventory_class *class, const char *id);

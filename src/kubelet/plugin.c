@@ -236,7 +236,7 @@ bool plugin_prepares(const struct plugin *plugin)
 
 void plugin_prepare_with(struct plugin *plugin, const struct preparer *preparer)
 {
-	plugin->preparer = *preparer;
+	plugin->preparer = preparer ? *preparer : (struct preparer){0};
 }
 
 /* Returns whether the answer went out. */
@@ -441,6 +441,7 @@ struct plugin *plugin_new(struct loop *loop, struct inventory *inventory,
 	plugin->class = class;
 	plugin->flush = loop_timer_new(loop, on_flush, plugin);
 	plugin->refresh = loop_timer_new(loop, on_refresh, plugin);
+	inventory_class_use(class);
 	inventory_class_observe(class, on_inventory_change, plugin);
 	return plugin;
 }
@@ -453,6 +454,8 @@ struct plugin *plugin_free(struct plugin *plugin)
 	loop_timer_free(plugin->flush);
 	loop_timer_free(plugin->refresh);
 	rpc_message_free(plugin->list);
+	inventory_class_ignore(plugin->class, plugin);
+	inventory_class_leave(plugin->inventory, plugin->class);
 	free(plugin);
 	return NULL;
 }

@@ -32,7 +32,7 @@ const struct config_class *plugin_class(const struct plugin *plugin);
 /* Serves the class on a listening socket, which the server owns from now on. */
 struct rpc_server *plugin_serve(struct plugin *plugin, struct rpc *rpc, int listen_fd);
 
-/* From then on devices are made ready before each start of a container. */
+/* From then on devices are made ready before each start of a container; NULL: no more. */
 void plugin_prepare_with(struct plugin *plugin, const struct preparer *preparer);
 
 /* What GetDevicePluginOptions says. */

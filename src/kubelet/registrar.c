@@ -102,6 +102,11 @@ struct registration {
 	int64_t started_ms; /* the attempt under way */
 	int64_t registered_ms;
 	struct log_limit failure_limit;
+	bool prefers, prepares; /* the options, as the kubelet was told */
+
+	/* Once it was removed. */
+	void (*on_removed)(struct plugin *plugin, void *data);
+	void *removed_data;
 
 	struct registration *next;
 };
@@ -126,6 +131,7 @@ struct registrar {
 	struct socket_identity kubelet;	    /* at the last look at them; 0: none */
 	bool waiting_logged;
 	struct registration *registrations;
+	struct registration *removed; /* that have calls left */
 };
 
 static const char *resource_of(const struct registration *registration)
@@ -161,14 +167,32 @@ static void shorten_poll(struct registrar *registrar)
 
 static void attempt(struct registration *registration);
 
+static void registration_free(struct registration *registration)
+{
+	loop_timer_free(registration->timer);
+	loop_timer_free(registration->renewal_timer);
+	free(registration);
+}
+
+static void end_removed(struct registration *registration)
+{
+	LL_DELETE(registration->registrar->removed, registration);
+	registration->on_removed(registration->plugin, registration->removed_data);
+	registration_free(registration);
+}
+
 static void on_server_ended(void *data)
 {
 	struct registration *registration = data;
 
-	if (--registration->ending > 0 || !registration->due)
+	if (--registration->ending > 0)
 		return;
-	registration->due = false;
-	attempt(registration);
+	if (registration->on_removed) {
+		end_removed(registration);
+	} else if (registration->due) {
+		registration->due = false;
+		attempt(registration);
+	}
 }
 
 /* Stops serving; what is left of the calls ends by itself. */
@@ -331,8 +355,10 @@ static void send_register(struct registration *registration,
 	V1beta1__RegisterRequest content = V1BETA1__REGISTER_REQUEST__INIT;
 	KUDEV_AUTO(rpc_message_free) struct rpc_message *message = NULL;
 
-	options.get_preferred_allocation_available = plugin_prefers(registration->plugin);
-	options.pre_start_required = plugin_prepares(registration->plugin);
+	registration->prefers = plugin_prefers(registration->plugin);
+	registration->prepares = plugin_prepares(registration->plugin);
+	options.get_preferred_allocation_available = registration->prefers;
+	options.pre_start_required = registration->prepares;
 	content.version = (char *)API_VERSION;
 	content.endpoint = (char *)registration->socket.name;
 	content.resource_name = plugin_class(registration->plugin)->resource;
@@ -698,6 +724,43 @@ void registrar_add(struct registrar *registrar, struct plugin *plugin)
 	attempt(registration);
 }
 
+void registrar_remove(struct registrar *registrar, struct plugin *plugin,
+		      void (*on_removed)(struct plugin *plugin, void *data), void *data)
+{
+	struct registration *registration;
+
+	LL_SEARCH_SCALAR(registrar->registrations, registration, plugin, plugin);
+	if (!registration) {
+		on_removed(plugin, data);
+		return;
+	}
+	LL_DELETE(registrar->registrations, registration);
+	LL_PREPEND(registrar->removed, registration);
+	registration->on_removed = on_removed;
+	registration->removed_data = data;
+	plugin_observe_streams(plugin, NULL, NULL);
+	drop_server(registration);
+	if (registration->ending == 0)
+		end_removed(registration);
+}
+
+void registrar_renew(struct registrar *registrar)
+{
+	struct registration *registration;
+
+	LL_FOREACH(registrar->registrations, registration) {
+		const struct plugin *plugin = registration->plugin;
+
+		if (!registration->server ||
+		    (registration->prefers == plugin_prefers(plugin) &&
+		     registration->prepares == plugin_prepares(plugin)))
+			continue;
+		drop_server(registration);
+		registration->reason = "options changed";
+		retry_in(registration, RELEASE_MS);
+	}
+}
+
 void registrar_stop(struct registrar *registrar)
 {
 	struct registration *registration;
@@ -720,9 +783,10 @@ struct registrar *registrar_free(struct registrar *registrar)
 	if (!registrar)
 		return NULL;
 	LL_FOREACH_SAFE(registrar->registrations, registration, next) {
-		loop_timer_free(registration->timer);
-		loop_timer_free(registration->renewal_timer);
-		free(registration);
+		registration_free(registration);
+	}
+	LL_FOREACH_SAFE(registrar->removed, registration, next) {
+		registration_free(registration);
 	}
 	watch_free(registrar->watch);
 	loop_timer_free(registrar->poll);

@@ -32,6 +32,16 @@ struct registrar *registrar_new(struct loop *loop, struct rpc *rpc,
 /* Registers the plugin, now or as soon as there is a kubelet. */
 void registrar_add(struct registrar *registrar, struct plugin *plugin);
 
+/*
+ * Ends the registration of the plugin, if there is one. on_removed gets data and runs when no
+ * call of it is left, which may be now.
+ */
+void registrar_remove(struct registrar *registrar, struct plugin *plugin,
+		      void (*on_removed)(struct plugin *plugin, void *data), void *data);
+
+/* Registers those anew whose options are not those that the kubelet was told. */
+void registrar_renew(struct registrar *registrar);
+
 /* Ends all registrations; rpc_when_idle() tells when their calls are over. */
 void registrar_stop(struct registrar *registrar);
 

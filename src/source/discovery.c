@@ -35,7 +35,8 @@ struct tracked {
 struct class_watch {
 	struct discovery *discovery;
 	size_t index;			  /* of the class */
-	const struct config_class *class; /* owned by the configuration */
+	const struct config_class *class; /* held */
+	const char *root;		  /* owned by its configuration */
 	struct source_host host;
 	struct source *source; /* NULL: could not be opened */
 	struct tracked *directories;
@@ -50,7 +51,8 @@ struct class_watch {
 struct discovery {
 	struct watcher *watcher;
 	struct inventory *inventory;
-	const char *root; /* owned by the configuration */
+	struct loop *loop;
+	struct worker *worker;
 	loop_callback find_holders;
 	void *find_holders_data;
 	struct monitor *monitor;
@@ -58,8 +60,9 @@ struct discovery {
 	struct loop_timer *rescan;
 	struct loop_timer *again;
 	int64_t settle_ms;
-	struct class_watch *classes;
+	struct class_watch **classes;
 	size_t class_count;
+	bool is_trial;
 	bool is_started; /* the first scan is over */
 	discovery_class_callback on_known;
 	void *on_known_data;
@@ -228,8 +231,8 @@ static void open_source(struct class_watch *watched)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
 
-	if (source_open(watched->class, watched->discovery->root, &watched->host,
-			&watched->source, &err) < 0)
+	if (source_open(watched->class, watched->root, &watched->host, &watched->source,
+			&err) < 0)
 		log_failure(watched, "cannot prepare the devices of a class", &err);
 }
 
@@ -250,7 +253,7 @@ void discovery_when_known(struct discovery *discovery, discovery_class_callback 
 	discovery->on_known = on_known;
 	discovery->on_known_data = data;
 	for (size_t i = 0; i < discovery->class_count; i++) {
-		if (discovery->classes[i].is_known)
+		if (discovery->classes[i]->is_known)
 			on_known(i, data);
 	}
 }
@@ -274,7 +277,9 @@ static bool scan_class(struct class_watch *watched)
 		return false;
 	}
 	log_degraded(watched, &scan);
-	inventory_report(watched->discovery->inventory, watched->index, &scan.units);
+	if (!scan.is_pending || !watched->is_known)
+		inventory_report(watched->discovery->inventory, watched->index,
+				 &scan.units);
 	if (watched->class->source == CONFIG_SOURCE_MATCH ||
 	    watched->class->source == CONFIG_SOURCE_V4L2LOOPBACK)
 		add_sources_of_events(watched->discovery->monitor, &scan.directories);
@@ -286,12 +291,11 @@ static bool scan_class(struct class_watch *watched)
 	return true;
 }
 
-/* Those that a class could not have because of another one, which gave up some. */
-static void retry_conflicts(struct discovery *discovery)
+void discovery_retry(struct discovery *discovery)
 {
 	for (size_t i = 0; i < discovery->class_count; i++) {
 		if (inventory_class_at(discovery->inventory, i)->conflicts->total > 0)
-			mark_changed(&discovery->classes[i]);
+			mark_changed(discovery->classes[i]);
 	}
 }
 
@@ -301,7 +305,7 @@ static void schedule_again(struct discovery *discovery)
 	int64_t delay_ms;
 
 	for (size_t i = 0; i < discovery->class_count; i++) {
-		int64_t at_ms = discovery->classes[i].again_at_ms;
+		int64_t at_ms = discovery->classes[i]->again_at_ms;
 
 		if (at_ms >= 0 && (next_ms < 0 || at_ms < next_ms))
 			next_ms = at_ms;
@@ -326,13 +330,13 @@ static void scan_changed(struct discovery *discovery)
 	int64_t busy;
 
 	for (size_t i = 0; i < discovery->class_count; i++) {
-		if (discovery->classes[i].changed && !scan_class(&discovery->classes[i]))
+		if (discovery->classes[i]->changed && !scan_class(discovery->classes[i]))
 			complete = false;
 	}
 	busy = (clock_ms() - start) * BUSY_FACTOR;
 	discovery->settle_ms = busy > SETTLE_MS ? busy : SETTLE_MS;
 	if (inventory_releases(discovery->inventory) != releases)
-		retry_conflicts(discovery);
+		discovery_retry(discovery);
 	schedule_again(discovery);
 	if (!complete)
 		loop_timer_set(discovery->rescan, RETRY_MS);
@@ -346,7 +350,7 @@ static void on_again(void *data)
 	struct discovery *discovery = data;
 
 	for (size_t i = 0; i < discovery->class_count; i++) {
-		struct class_watch *watched = &discovery->classes[i];
+		struct class_watch *watched = discovery->classes[i];
 
 		if (watched->again_at_ms >= 0 && watched->again_at_ms <= clock_ms())
 			watched->changed = true;
@@ -357,7 +361,7 @@ static void on_again(void *data)
 /* Whether a node came or went in a directory into which the class looks. */
 static bool is_near(const struct class_watch *watched, const struct source_event *event)
 {
-	const char *root = watched->discovery->root;
+	const char *root = watched->root;
 	size_t root_length = strlen(root);
 	const char *node = event->node;
 	size_t length = (size_t)(strrchr(node, '/') - node);
@@ -382,7 +386,7 @@ static void on_event(const struct source_event *event, void *data)
 	struct discovery *discovery = data;
 
 	for (size_t i = 0; i < discovery->class_count; i++) {
-		struct class_watch *watched = &discovery->classes[i];
+		struct class_watch *watched = discovery->classes[i];
 
 		if (watched->source && (source_take_event(watched->source, event) ||
 					is_near(watched, event)))
@@ -398,9 +402,11 @@ static void on_settled(void *data)
 static void distrust_all(struct discovery *discovery)
 {
 	for (size_t i = 0; i < discovery->class_count; i++) {
-		if (discovery->classes[i].source)
-			source_distrust(discovery->classes[i].source);
-		discovery->classes[i].changed = true;
+		struct class_watch *watched = discovery->classes[i];
+
+		if (watched->source)
+			source_distrust(watched->source);
+		watched->changed = true;
 	}
 }
 
@@ -413,7 +419,7 @@ static void scan_all(struct discovery *discovery)
 void discovery_rescan(struct discovery *discovery)
 {
 	for (size_t i = 0; i < discovery->class_count; i++)
-		discovery->classes[i].changed = true;
+		discovery->classes[i]->changed = true;
 	scan_changed(discovery);
 }
 
@@ -448,15 +454,19 @@ static void refuse_preparation(struct preparation *preparation)
 	preparation->done(preparation, &err);
 }
 
-void discovery_prepare(struct discovery *discovery, size_t index,
+void discovery_prepare(struct discovery *discovery, const struct config_class *class,
 		       struct preparation *preparation)
 {
-	struct source *source = discovery->classes[index].source;
+	for (size_t i = 0; i < discovery->class_count; i++) {
+		const struct class_watch *watched = discovery->classes[i];
 
-	if (source)
-		source_prepare(source, preparation);
-	else
-		refuse_preparation(preparation);
+		if (!watched->source ||
+		    strcmp(watched->class->resource, class->resource) != 0)
+			continue;
+		source_prepare(watched->source, preparation);
+		return;
+	}
+	refuse_preparation(preparation);
 }
 
 static void on_source_change(void *data)
@@ -482,6 +492,48 @@ static bool is_held(const char *id, void *data)
 	return !device || inventory_is_held(discovery->inventory, device);
 }
 
+static struct class_watch *watch_class(struct discovery *discovery)
+{
+	struct class_watch *watched = mem_zero(sizeof(*watched));
+
+	watched->discovery = discovery;
+	watched->again_at_ms = -1;
+	watched->host = (struct source_host){
+		.loop = discovery->loop,
+		.worker = discovery->worker,
+		.is_trial = discovery->is_trial,
+		.on_change = on_source_change,
+		.is_held = is_held,
+		.data = watched,
+	};
+	return watched;
+}
+
+/* From now on the watch is for this class. */
+static void give_class(struct class_watch *watched, const struct config *config,
+		       size_t index)
+{
+	const struct config_class *before = watched->class;
+
+	watched->index = index;
+	watched->class = config_class_hold(&config->classes[index]);
+	watched->root = config->root;
+	if (before)
+		config_class_drop(before);
+}
+
+static struct class_watch *unwatch_class(struct class_watch *watched)
+{
+	while (watched->directories)
+		untrack(watched, watched->directories);
+	source_free(watched->source);
+	strings_clear(&watched->noted);
+	free(watched->degraded);
+	config_class_drop(watched->class);
+	free(watched);
+	return NULL;
+}
+
 struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
 				struct worker *worker, const struct config *config,
 				struct inventory *inventory, loop_callback find_holders,
@@ -489,33 +541,22 @@ struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
 {
 	struct discovery *discovery = mem_zero(sizeof(*discovery));
 
+	discovery->loop = loop;
 	discovery->watcher = watcher;
+	discovery->worker = worker;
 	discovery->inventory = inventory;
-	discovery->root = config->root;
 	discovery->find_holders = find_holders;
 	discovery->find_holders_data = data;
 	discovery->settle_ms = SETTLE_MS;
 	discovery->settle = loop_timer_new(loop, on_settled, discovery);
 	discovery->rescan = loop_timer_new(loop, on_rescan, discovery);
 	discovery->again = loop_timer_new(loop, on_again, discovery);
+	discovery->is_trial = config->is_trial;
 	discovery->class_count = config->class_count;
 	discovery->classes = mem_zero(config->class_count * sizeof(*discovery->classes));
 	for (size_t i = 0; i < config->class_count; i++) {
-		discovery->classes[i] = (struct class_watch){
-			.discovery = discovery,
-			.index = i,
-			.class = &config->classes[i],
-			.again_at_ms = -1,
-			.host =
-				{
-					.loop = loop,
-					.worker = worker,
-					.is_trial = config->is_trial,
-					.on_change = on_source_change,
-					.is_held = is_held,
-					.data = &discovery->classes[i],
-				},
-		};
+		discovery->classes[i] = watch_class(discovery);
+		give_class(discovery->classes[i], config, i);
 	}
 	/* Before the first scan, so that nothing happens unseen between the two. */
 	discovery->monitor = monitor_new(loop, config->events, on_event, on_lost,
@@ -525,19 +566,39 @@ struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
 	return discovery;
 }
 
+static void end_watch(void *watched, void *data)
+{
+	(void)data;
+	unwatch_class(watched);
+}
+
+void discovery_change(struct discovery *discovery, const struct config_change *change)
+{
+	discovery->classes = config_change_apply(change, discovery->classes, end_watch,
+						 NULL);
+	discovery->class_count = change->next->class_count;
+	for (size_t i = 0; i < discovery->class_count; i++) {
+		struct class_watch *watched = discovery->classes[i];
+
+		if (!watched)
+			watched = discovery->classes[i] = watch_class(discovery);
+		watched->index = i;
+		if (change->steps[i].change == CLASS_SAME)
+			continue;
+		if (watched->source &&
+		    !source_take_class(watched->source, &change->next->classes[i]))
+			watched->source = source_free(watched->source);
+		give_class(watched, change->next, i);
+	}
+	scan_all(discovery);
+}
+
 struct discovery *discovery_free(struct discovery *discovery)
 {
 	if (!discovery)
 		return NULL;
-	for (size_t i = 0; i < discovery->class_count; i++) {
-		struct class_watch *watched = &discovery->classes[i];
-
-		while (watched->directories)
-			untrack(watched, watched->directories);
-		source_free(watched->source);
-		strings_clear(&watched->noted);
-		free(watched->degraded);
-	}
+	for (size_t i = 0; i < discovery->class_count; i++)
+		unwatch_class(discovery->classes[i]);
 	monitor_free(discovery->monitor);
 	free(discovery->classes);
 	loop_timer_free(discovery->settle);

@@ -39,11 +39,20 @@ void discovery_when_known(struct discovery *discovery, discovery_class_callback 
 bool discovery_prepares(const struct config_class *class);
 
 /* Makes a device of a class of that kind ready, once it is known what it needs. */
-void discovery_prepare(struct discovery *discovery, size_t index,
+void discovery_prepare(struct discovery *discovery, const struct config_class *class,
 		       struct preparation *preparation);
 
 /* Looks once more, after the inventory has learnt what pods hold. */
 void discovery_rescan(struct discovery *discovery);
+
+/* Looks soon for what classes could not have because of another one, which gave up some. */
+void discovery_retry(struct discovery *discovery);
+
+/*
+ * Finds the devices of another configuration from now on. The inventory has its classes
+ * already. on_known is called for each new class, as at the beginning.
+ */
+void discovery_change(struct discovery *discovery, const struct config_change *change);
 struct discovery *discovery_free(struct discovery *discovery);
 
 #endif

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,8 +20,7 @@
 
 struct simulate {
 	struct source source;
-	char *directory;	     /* of the class */
-	struct template *mount_path; /* the default; used if the class gives none */
+	char *directory; /* of the class */
 };
 
 static struct simulate *simulate_of(struct source *source)
@@ -83,7 +81,6 @@ static struct source *simulate_free(struct source *source)
 {
 	struct simulate *simulate = simulate_of(source);
 
-	template_free(simulate->mount_path);
 	free(simulate->directory);
 	free(simulate);
 	return NULL;
@@ -95,7 +92,7 @@ static int simulate_open(const struct config_class *class, const char *root,
 {
 	struct simulate *simulate = mem_zero(sizeof(*simulate));
 	KUDEV_AUTO(source_free) struct source *source = &simulate->source;
-	int r;
+	int r = 0;
 
 	simulate->source = (struct source){
 		.ops = &source_simulate,
@@ -105,9 +102,6 @@ static int simulate_open(const struct config_class *class, const char *root,
 	};
 	(void)root;
 	simulate->directory = mem_printf("%s/%s", class->simulate.directory, class->name);
-	r = template_new("/dev/{class}{index}", config_variables,
-			 CONFIG_VARIABLES_MOUNT_PATH, &simulate->mount_path, NULL);
-	assert(r == 0);
 	if (host)
 		r = create_nodes(simulate, err);
 	if (r < 0)
@@ -128,15 +122,13 @@ static void add_copies(const struct simulate *simulate, unsigned index, const ch
 		       struct unit_list *units)
 {
 	const struct config_class *class = simulate->source.class;
-	const struct template *mount_path = class->mount_path ? class->mount_path
-							      : simulate->mount_path;
 
 	for (unsigned copy = 0; copy < class->share; copy++) {
 		char *id = identity_of_simulated(class->name, index, copy, class->share);
 		struct unit *unit = unit_list_add(units, id, 1);
 
 		unit_node_fill(&unit->nodes[0], simulate->source.root, mem_string(path),
-			       NODE_MOUNT, mount_path);
+			       NODE_MOUNT, class->mount_path);
 		unit->nodes[0].read_only = !strchr(class->permissions, 'w');
 		if (class->simulate.numa_nodes > 0)
 			unit->numa_node = (int)(index % class->simulate.numa_nodes);

@@ -43,6 +43,11 @@ void source_prepare(struct source *source, struct preparation *preparation)
 	source->ops->prepare(source, preparation);
 }
 
+bool source_take_class(struct source *source, const struct config_class *class)
+{
+	return source->ops->take_class && source->ops->take_class(source, class);
+}
+
 static void remarks_add(struct remark_list *list, const char *path, const char *reason)
 {
 	list->items = mem_grow(list->items, list->count, &list->capacity,

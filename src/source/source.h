@@ -95,13 +95,18 @@ struct source_ops {
 	void (*distrust)(struct source *source);
 	/* NULL: its devices need nothing before a container gets them. */
 	void (*prepare)(struct source *source, struct preparation *preparation);
+	/*
+	 * Goes on for another class, which asks for the very same devices. Returns false
+	 * if they are others; NULL: it can't.
+	 */
+	bool (*take_class)(struct source *source, const struct config_class *class);
 	struct source *(*free)(struct source *source);
 };
 
 /* The part that every source begins with. */
 struct source {
 	const struct source_ops *ops;
-	const struct config_class *class; /* owned by the configuration */
+	const struct config_class *class; /* held by who opened it */
 	const char *root;		  /* likewise */
 	bool preview;
 };
@@ -118,6 +123,7 @@ int source_scan(struct source *source, struct scan *ret, struct error *err);
 bool source_take_event(struct source *source, const struct source_event *event);
 void source_distrust(struct source *source);
 void source_prepare(struct source *source, struct preparation *preparation);
+bool source_take_class(struct source *source, const struct config_class *class);
 struct source *source_free(struct source *source);
 
 void scan_add_missing(struct scan *scan, const char *path, const char *reason);

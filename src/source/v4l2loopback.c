@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "base/util.h"
+#include "config/change.h"
 #include "source/camera.h"
 #include "source/look.h"
 #include "source/source.h"
@@ -29,6 +30,7 @@
 /* At once: a device that is open keeps a thread of the worker, which others need, too. */
 #define RESETS_MAX 16
 #define DUMMY_TARGET "/dev/null"
+#define CANCELLED "kudev ends, or has another configuration"
 #define LATE "the kernel does not answer for the devices of the class"
 
 /* A look on its way. */
@@ -646,6 +648,17 @@ static void v4l2loopback_distrust(struct source *base)
 	v4l2loopback_of(base)->is_stale = true;
 }
 
+/* Another template or health: a source that began anew would forget its cameras' pasts. */
+static bool v4l2loopback_take_class(struct source *base, const struct config_class *class)
+{
+	if (class->source != CONFIG_SOURCE_V4L2LOOPBACK ||
+	    class->share != base->class->share ||
+	    !config_v4l2loopback_equal(&class->v4l2loopback, &base->class->v4l2loopback))
+		return false;
+	base->class = class;
+	return true;
+}
+
 /* Beginning and end. */
 
 static struct loopback_settings make_settings(const struct config_v4l2loopback *config,
@@ -715,14 +728,14 @@ static struct source *v4l2loopback_free(struct source *base)
 
 	if (source->look)
 		source->look->owner = NULL;
-	fail_waiting(source, ECANCELED, "kudev ends");
+	fail_waiting(source, ECANCELED, CANCELLED);
 	for (size_t i = 0; i < source->count; i++) {
 		struct slot *slot = &source->slots[i];
 
 		if (slot->reset)
 			slot->reset->slot = NULL;
 		if (slot->preparation)
-			fail_preparation(slot->preparation, ECANCELED, "kudev ends");
+			fail_preparation(slot->preparation, ECANCELED, CANCELLED);
 		if (may_remove_dummy(slot))
 			remove_dummy(slot);
 		free(slot->id);
@@ -772,5 +785,6 @@ const struct source_ops source_v4l2loopback = {
 	.take_event = v4l2loopback_take_event,
 	.distrust = v4l2loopback_distrust,
 	.prepare = v4l2loopback_prepare,
+	.take_class = v4l2loopback_take_class,
 	.free = v4l2loopback_free,
 };

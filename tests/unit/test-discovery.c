@@ -295,7 +295,8 @@ static void all_is_looked_at_once_more_on_demand(void **state)
 	start(fixture, "classes:\n- {name: a, paths: ['/dev/a*']}\n"
 		       "- {name: sim, simulate: {count: 1}}\n");
 	class = inventory_class_at(fixture->inventory, 0);
-	inventory_hold(fixture->inventory, 0, "a1", LIST_NUMA_UNKNOWN);
+	inventory_hold(fixture->inventory, inventory_class_at(fixture->inventory, 0),
+		       "a1", LIST_NUMA_UNKNOWN);
 	tree_file(fixture->tree, "/dev/a1", "");
 	fixture->changes = 0;
 	discovery_rescan(fixture->discovery);

@@ -152,7 +152,9 @@ static void find_holders(void *data)
 	fixture->rounds++;
 	inventory_begin_holders(fixture->inventory);
 	if (fixture->held)
-		inventory_hold(fixture->inventory, 0, fixture->held, LIST_NUMA_UNKNOWN);
+		inventory_hold(fixture->inventory,
+			       inventory_class_at(fixture->inventory, 0), fixture->held,
+			       LIST_NUMA_UNKNOWN);
 	if (!fixture->is_unreadable)
 		inventory_end_holders(fixture->inventory);
 }

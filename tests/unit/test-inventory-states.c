@@ -191,7 +191,7 @@ static void what_comes_is_unhealthy_until_it_was_checked(void **state)
 	struct device *device;
 
 	make_nodes(fixture);
-	inventory_class_await_checks(class);
+	inventory_class_await_checks(class, true);
 	REPORT_HARDWARE(fixture, ONE, "x=/a");
 	REPORT_HARDWARE(fixture, TWO, "y=/c");
 	expect(fixture, ONE, "x!");
@@ -226,7 +226,8 @@ static void each_arrival_of_a_device_is_another_one(void **state)
 	const struct device *device;
 
 	make_nodes(fixture);
-	inventory_hold(fixture->inventory, ONE, "a", LIST_NUMA_UNKNOWN);
+	inventory_hold(fixture->inventory, inventory_class_at(fixture->inventory, ONE),
+		       "a", LIST_NUMA_UNKNOWN);
 	device = inventory_class_find(class, "a");
 	assert_int_equal(device->arrivals, 0);
 	REPORT(fixture, ONE, "a=/a", "b=/b");
@@ -258,7 +259,8 @@ static void what_pods_hold_is_reckoned_anew_each_time(void **state)
 	inventory_end_holders(fixture->inventory);
 	assert_false(inventory_is_held(fixture->inventory, a));
 	inventory_begin_holders(fixture->inventory);
-	inventory_hold(fixture->inventory, ONE, "a", LIST_NUMA_UNKNOWN);
+	inventory_hold(fixture->inventory, inventory_class_at(fixture->inventory, ONE),
+		       "a", LIST_NUMA_UNKNOWN);
 	assert_true(inventory_is_held(fixture->inventory, a));
 	/* It could not be read to its end: what was known goes on. */
 	inventory_begin_holders(fixture->inventory);
@@ -284,7 +286,8 @@ static void a_device_that_a_pod_holds_is_listed_before_it_is_seen(void **state)
 	struct inventory_class *class = inventory_class_at(fixture->inventory, ONE);
 
 	make_nodes(fixture);
-	inventory_hold(fixture->inventory, ONE, "x", 1);
+	inventory_hold(fixture->inventory, inventory_class_at(fixture->inventory, ONE),
+		       "x", 1);
 	expect(fixture, ONE, "x!");
 	assert_int_equal(fixture->changes, 1);
 	assert_true(
@@ -324,7 +327,9 @@ static void reckon(const struct fixture *fixture, const char *held)
 {
 	inventory_begin_holders(fixture->inventory);
 	if (held)
-		inventory_hold(fixture->inventory, ONE, held, LIST_NUMA_UNKNOWN);
+		inventory_hold(fixture->inventory,
+			       inventory_class_at(fixture->inventory, ONE), held,
+			       LIST_NUMA_UNKNOWN);
 	inventory_end_holders(fixture->inventory);
 }
 
@@ -480,7 +485,8 @@ static void a_device_that_was_held_unseen_gets_its_place_when_it_comes(void **st
 	struct inventory_class *class = inventory_class_at(fixture->inventory, ONE);
 
 	make_places(fixture);
-	inventory_hold(fixture->inventory, ONE, "x", 1);
+	inventory_hold(fixture->inventory, inventory_class_at(fixture->inventory, ONE),
+		       "x", 1);
 	assert_int_equal(class->list_size, list_device_size(1, 1));
 	REPORT(fixture, ONE, "x=/zero");
 	assert_int_equal(class->devices[0]->unit.numa_node, 0);
