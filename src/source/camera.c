@@ -558,6 +558,20 @@ int camera_reset(const struct camera *camera, struct error *err)
 	return 0;
 }
 
+int camera_remove(const struct camera *camera, const struct loopback_control *control,
+		  struct error *err)
+{
+	int r = camera_check(camera, control, err);
+
+	if (r < 0)
+		return r;
+	r = remove_device(camera->number, control, 0, err);
+	if (r < 0)
+		(void)loopback_set_max_openers(camera->number, camera->settings.openers,
+					       NULL);
+	return r;
+}
+
 int camera_recreate(const struct camera *camera, const struct loopback_control *control,
 		    int64_t patience_ms, struct error *err)
 {

@@ -66,4 +66,11 @@ int camera_reset(const struct camera *camera, struct error *err);
 int camera_recreate(const struct camera *camera, const struct loopback_control *control,
 		    int64_t patience_ms, struct error *err);
 
+/*
+ * Removes the device if it is as kudev made it. -EBUSY: it is open; then, and after any other
+ * failure, it is as it was.
+ */
+int camera_remove(const struct camera *camera, const struct loopback_control *control,
+		  struct error *err);
+
 #endif

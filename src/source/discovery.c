@@ -37,6 +37,7 @@ struct class_watch {
 	size_t index;			  /* of the class */
 	const struct config_class *class; /* held */
 	const char *root;		  /* owned by its configuration */
+	struct inventory_class *devices;  /* used */
 	struct source_host host;
 	struct source *source; /* NULL: could not be opened */
 	struct tracked *directories;
@@ -487,8 +488,7 @@ static bool is_held(const char *id, void *data)
 	/* Not before the first scan, so that what is there keeps its place. */
 	if (discovery->find_holders && discovery->is_started)
 		discovery->find_holders(discovery->find_holders_data);
-	device = inventory_class_find(
-		inventory_class_at(discovery->inventory, watched->index), id);
+	device = inventory_class_find(watched->devices, id);
 	return !device || inventory_is_held(discovery->inventory, device);
 }
 
@@ -515,6 +515,11 @@ static void give_class(struct class_watch *watched, const struct config *config,
 {
 	const struct config_class *before = watched->class;
 
+	if (!watched->devices) {
+		watched->devices = inventory_class_at(watched->discovery->inventory,
+						      index);
+		inventory_class_use(watched->devices);
+	}
 	watched->index = index;
 	watched->class = config_class_hold(&config->classes[index]);
 	watched->root = config->root;
@@ -529,6 +534,7 @@ static struct class_watch *unwatch_class(struct class_watch *watched)
 	source_free(watched->source);
 	strings_clear(&watched->noted);
 	free(watched->degraded);
+	inventory_class_leave(watched->discovery->inventory, watched->devices);
 	config_class_drop(watched->class);
 	free(watched);
 	return NULL;
@@ -566,16 +572,18 @@ struct discovery *discovery_new(struct loop *loop, struct watcher *watcher,
 	return discovery;
 }
 
-static void end_watch(void *watched, void *data)
+static void end_watch(void *item, void *data)
 {
-	(void)data;
+	struct class_watch *watched = item;
+
+	watched->source = source_retire(watched->source, data);
 	unwatch_class(watched);
 }
 
 void discovery_change(struct discovery *discovery, const struct config_change *change)
 {
 	discovery->classes = config_change_apply(change, discovery->classes, end_watch,
-						 NULL);
+						 (void *)change->next);
 	discovery->class_count = change->next->class_count;
 	for (size_t i = 0; i < discovery->class_count; i++) {
 		struct class_watch *watched = discovery->classes[i];
@@ -587,7 +595,7 @@ void discovery_change(struct discovery *discovery, const struct config_change *c
 			continue;
 		if (watched->source &&
 		    !source_take_class(watched->source, &change->next->classes[i]))
-			watched->source = source_free(watched->source);
+			watched->source = source_retire(watched->source, change->next);
 		give_class(watched, change->next, i);
 	}
 	scan_all(discovery);

@@ -48,6 +48,13 @@ bool source_take_class(struct source *source, const struct config_class *class)
 	return source->ops->take_class && source->ops->take_class(source, class);
 }
 
+struct source *source_retire(struct source *source, const struct config *next)
+{
+	if (source && source->ops->retire)
+		source->ops->retire(source, next);
+	return source_free(source);
+}
+
 static void remarks_add(struct remark_list *list, const char *path, const char *reason)
 {
 	list->items = mem_grow(list->items, list->count, &list->capacity,

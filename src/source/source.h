@@ -100,6 +100,11 @@ struct source_ops {
 	 * if they are others; NULL: it can't.
 	 */
 	bool (*take_class)(struct source *source, const struct config_class *class);
+	/*
+	 * Before free(), because kudev goes on without the class, or with another source for
+	 * it: gives up what it made and no class of next wants. NULL: nothing.
+	 */
+	void (*retire)(struct source *source, const struct config *next);
 	struct source *(*free)(struct source *source);
 };
 
@@ -124,6 +129,8 @@ bool source_take_event(struct source *source, const struct source_event *event);
 void source_distrust(struct source *source);
 void source_prepare(struct source *source, struct preparation *preparation);
 bool source_take_class(struct source *source, const struct config_class *class);
+/* Takes NULL, and frees it. */
+struct source *source_retire(struct source *source, const struct config *next);
 struct source *source_free(struct source *source);
 
 void scan_add_missing(struct scan *scan, const char *path, const char *reason);

@@ -3,13 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <utlist.h>
 
 #include "base/util.h"
 #include "config/change.h"
 #include "source/camera.h"
+#include "source/dummy.h"
 #include "source/look.h"
+#include "source/removal.h"
 #include "source/source.h"
 
 /*
@@ -29,7 +30,6 @@
 #define RESET_TIMEOUT_MS 25000
 /* At once: a device that is open keeps a thread of the worker, which others need, too. */
 #define RESETS_MAX 16
-#define DUMMY_TARGET "/dev/null"
 #define CANCELLED "kudev ends, or has another configuration"
 #define LATE "the kernel does not answer for the devices of the class"
 
@@ -132,49 +132,28 @@ static bool is_held(const struct slot *slot)
 	return false;
 }
 
-static bool has_dummy(const struct slot *slot)
+/* 0 or -errno is what came of it. */
+static void take_dummy(struct slot *slot, int r)
 {
-	char target[sizeof(DUMMY_TARGET)];
-	ssize_t length = readlink(slot->dummy_path, target, sizeof(target));
-
-	return length == (ssize_t)strlen(DUMMY_TARGET) &&
-	       memcmp(target, DUMMY_TARGET, strlen(DUMMY_TARGET)) == 0;
-}
-
-static void miss_dummy(struct slot *slot, int error)
-{
+	slot->is_dummy = r == 0;
+	if (slot->is_dummy)
+		return;
 	free(slot->reason);
 	slot->reason = mem_printf("neither the camera nor %s can be made: %s",
-				  slot->dummy_path, strerror(error));
+				  slot->dummy_path, strerror(-r));
 }
 
 static void make_dummy(struct slot *slot)
 {
-	slot->is_dummy = has_dummy(slot);
-	if (slot->is_dummy)
-		return;
-	slot->made_dummy = symlink(DUMMY_TARGET, slot->dummy_path) == 0;
-	slot->is_dummy = slot->made_dummy;
-	if (!slot->is_dummy)
-		miss_dummy(slot, errno);
-}
+	bool was_there = dummy_is_there(slot->dummy_path);
 
-/* Whether it could be made, as far as that can be told. */
-static void preview_dummy(struct slot *slot)
-{
-	KUDEV_AUTO_FREE char *directory =
-		mem_string_n(slot->dummy_path,
-			     (size_t)(strrchr(slot->dummy_path, '/') - slot->dummy_path));
-
-	slot->is_dummy = has_dummy(slot) || access(directory, W_OK) == 0;
-	if (!slot->is_dummy)
-		miss_dummy(slot, errno);
+	take_dummy(slot, dummy_make(slot->dummy_path));
+	slot->made_dummy = slot->made_dummy || (slot->is_dummy && !was_there);
 }
 
 static void remove_dummy(struct slot *slot)
 {
-	if (has_dummy(slot))
-		(void)unlink(slot->dummy_path);
+	dummy_remove(slot->dummy_path);
 	slot->is_dummy = false;
 }
 
@@ -186,11 +165,12 @@ static void choose(struct slot *slot)
 	bool wants_dummy = may_be_dummy && owner->degraded && !slot->is_ready;
 
 	/* Somebody may have removed it. */
-	slot->is_dummy = slot->is_dummy && (!owner->host || has_dummy(slot));
+	slot->is_dummy = slot->is_dummy &&
+			 (!owner->host || dummy_is_there(slot->dummy_path));
 	if (wants_dummy == slot->is_dummy)
 		return;
 	if (!owner->host && wants_dummy)
-		preview_dummy(slot);
+		take_dummy(slot, dummy_preview(slot->dummy_path));
 	else if (!owner->host)
 		slot->is_dummy = false;
 	else if (wants_dummy && !(slot->device != 0 && is_held(slot)))
@@ -659,6 +639,34 @@ static bool v4l2loopback_take_class(struct source *base, const struct config_cla
 	return true;
 }
 
+static bool is_wanted(const struct config *config, unsigned number)
+{
+	for (size_t i = 0; i < config->class_count; i++) {
+		const struct config_class *class = &config->classes[i];
+		unsigned first = class->v4l2loopback.first_number;
+
+		if (class->source == CONFIG_SOURCE_V4L2LOOPBACK && number >= first &&
+		    number - first < class->v4l2loopback.count)
+			return true;
+	}
+	return false;
+}
+
+/* Cameras that pods hold stay, and so does what somebody has open. */
+static void v4l2loopback_retire(struct source *base, const struct config *next)
+{
+	struct v4l2loopback *source = v4l2loopback_of(base);
+
+	for (size_t i = 0; i < source->count; i++) {
+		struct slot *slot = &source->slots[i];
+
+		if (slot->is_ready && !slot->is_other && !slot->reset && !is_held(slot) &&
+		    !is_wanted(next, slot->camera.number))
+			removal_start(source->host->worker, &slot->camera,
+				      base->class->name);
+	}
+}
+
 /* Beginning and end. */
 
 static struct loopback_settings make_settings(const struct config_v4l2loopback *config,
@@ -707,7 +715,7 @@ static int make_slots(struct v4l2loopback *source, struct error *err)
 			.group = group,
 		};
 		/* Of a kudev before; a pod may hold it. */
-		slot->is_dummy = has_dummy(slot);
+		slot->is_dummy = dummy_is_there(slot->dummy_path);
 	}
 	return 0;
 }
@@ -786,5 +794,6 @@ const struct source_ops source_v4l2loopback = {
 	.distrust = v4l2loopback_distrust,
 	.prepare = v4l2loopback_prepare,
 	.take_class = v4l2loopback_take_class,
+	.retire = v4l2loopback_retire,
 	.free = v4l2loopback_free,
 };
