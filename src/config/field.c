@@ -253,6 +253,10 @@ static void read_map(struct document *document, const yaml_node_t *node,
 		return;
 	pairs = node->data.mapping.pairs.start;
 	count = (size_t)(node->data.mapping.pairs.top - pairs);
+	if (count < field->min) {
+		document_error(document, node, "%s: has no keys", field->key);
+		return;
+	}
 	if (count > field->max) {
 		document_error(document, node, "%s: has %zu keys, %u at most are allowed",
 			       field->key, count, field->max);

@@ -10,6 +10,7 @@
 
 #define CONDITIONS_MAX 100
 #define USB_ID_DIGITS 4
+#define HEX "0123456789abcdefABCDEF"
 
 static struct strings *globs_of(const struct field *field, void *target)
 {
@@ -46,13 +47,15 @@ static int add_usb_id(const struct field *field, const char *text, void *target,
 		      struct error *err)
 {
 	const char *digits = text;
+	bool is_glob = strpbrk(text, "*?[") != NULL;
+	size_t length;
 	char *glob;
 
 	if (digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X'))
 		digits += 2;
-	if (digits[0] == '\0' ||
-	    digits[strspn(digits, "0123456789abcdefABCDEF*?[]-^")] != '\0' ||
-	    (!strpbrk(digits, "*?[") && strlen(digits) > USB_ID_DIGITS)) {
+	length = strspn(digits, is_glob ? HEX "*?[]-^" : HEX);
+	if (length == 0 || digits[length] != '\0' ||
+	    (!is_glob && length > USB_ID_DIGITS)) {
 		KUDEV_AUTO_FREE char *quoted = text_quote(text);
 
 		return error_set(
@@ -63,8 +66,7 @@ static int add_usb_id(const struct field *field, const char *text, void *target,
 	}
 	if (glob_check(digits, err) < 0)
 		return -EINVAL;
-	glob = strpbrk(digits, "*?[")
-		       ? mem_string(digits)
+	glob = is_glob ? mem_string(digits)
 		       : mem_printf("%0*lx", USB_ID_DIGITS, strtoul(digits, NULL, 16));
 	for (char *c = glob; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
@@ -221,6 +223,7 @@ static const struct field match_fields[9] = {
 		.key = "properties",
 		.help = "Properties in udev's database, such as ID_MODEL.",
 		.type = &field_map,
+		.min = 1,
 		.max = CONDITIONS_MAX,
 		.check = property_check,
 		.item = &value_item,
@@ -232,6 +235,7 @@ static const struct field match_fields[9] = {
 		.key = "attributes",
 		.help = "Attributes in sysfs, its own or of the nearest device above it.",
 		.type = &field_map,
+		.min = 1,
 		.max = CONDITIONS_MAX,
 		.check = attribute_check,
 		.item = &value_item,

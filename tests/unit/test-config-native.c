@@ -545,6 +545,12 @@ static void conditions_are_strict(void **state)
 		{MATCH("{usb: {vendor: 12345}}"),
 		 "t:4:20: vendor: expected up to four hexadecimal digits, as lsusb prints "
 		 "them, or a glob, got \"12345\"\n"},
+		{MATCH("{usb: {vendor: -1}}"),
+		 "t:4:20: vendor: expected up to four hexadecimal digits, as lsusb prints "
+		 "them, or a glob, got \"-1\"\n"},
+		{MATCH("{properties: {}}"), "t:4:18: properties: has no keys\n"},
+		{MATCH("{subsystem: tty, attributes: {}}"),
+		 "t:4:34: attributes: has no keys\n"},
 		{MATCH("{usb: {vendor: FTDI}}"),
 		 "t:4:20: vendor: expected up to four hexadecimal digits, as lsusb prints "
 		 "them, or a glob, got \"FTDI\"\n"},
