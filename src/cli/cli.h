@@ -23,6 +23,7 @@ int cli_run(const struct options *options);
 int cli_check(const struct options *options);
 int cli_list(const struct options *options);
 int cli_try(const struct options *options);
+int cli_schema(const struct options *options);
 
 /*
  * Reads the configuration that the settings and the environment ask for. What is wrong

@@ -46,6 +46,14 @@ static const struct command commands[] = {
 			"what a container would get,\nthen follows changes until Ctrl-C.",
 		.run = cli_try,
 	},
+	{
+		.name = "schema",
+		.summary = "print the JSON Schema of the configuration, for editors",
+		.description =
+			"Prints the JSON Schema of kudev.yaml. An editor that is given it says "
+			"what a key\nmeans, completes it and marks mistakes.",
+		.run = cli_schema,
+	},
 };
 
 /* In which commands an option may stand. */
@@ -54,6 +62,7 @@ enum {
 	IN_CHECK = 1 << 1,
 	IN_LIST = 1 << 2,
 	IN_TRY = 1 << 3,
+	IN_SCHEMA = 1 << 4,
 	IN_ALL = IN_RUN | IN_CHECK | IN_LIST | IN_TRY,
 	IN_MOST = IN_RUN | IN_CHECK | IN_TRY,
 };
@@ -104,8 +113,8 @@ static const struct option_help {
 	{"for", OPTION_FOR, IN_LIST, "NODE", "the conditions that select this device"},
 	{"all", OPTION_ALL, IN_LIST, NULL, "also devices without hardware of their own"},
 	{"once", OPTION_ONCE, IN_TRY, NULL, "stop after showing everything once"},
-	{"help", OPTION_HELP, IN_ALL, NULL, "show this; also -h"},
-	{"version", OPTION_VERSION, IN_ALL, NULL, "show the version"},
+	{"help", OPTION_HELP, IN_ALL | IN_SCHEMA, NULL, "show this; also -h"},
+	{"version", OPTION_VERSION, IN_ALL | IN_SCHEMA, NULL, "show the version"},
 };
 
 static unsigned command_bit(const struct command *command)
@@ -127,8 +136,9 @@ static void print_command_help(const struct command *command)
 				  option->argument ? option->argument : "");
 		printf("  %-24s %s\n", name, option->help);
 	}
-	printf("\nMost options are variables too: KUDEV_LOG_LEVEL for --log-level. Flags go "
-	       "before\nvariables, variables before the file.\n");
+	if (command_bit(command) & IN_ALL)
+		printf("\nMost options are variables too: KUDEV_LOG_LEVEL for --log-level. Flags go "
+		       "before\nvariables, variables before the file.\n");
 }
 
 static void print_help(void)

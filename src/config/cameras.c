@@ -26,6 +26,11 @@
 #define ACCOUNT_MAX_LENGTH 32	   /* as useradd(8) has it */
 #define ACCOUNT_ID_MAX 4294967294U /* the next one means "leave it" to chown(2) */
 #define NUMBER_DIGITS 3		   /* of CONFIG_VIDEO_NUMBER_MAX */
+/* For the schema. */
+#define ACCOUNT_REGEX "^(|0|[1-9][0-9]{0,9}|[A-Za-z_.][-A-Za-z0-9_.]{0,31})$"
+#define PREFIX_REGEX                 \
+	"^(?!/dev/video[0-9]*$)/dev" \
+	"(/(?!\\.{1,2}(/|$))[^/\\x01-\\x1f\\x7f]+)+$"
 
 /* Types of this grammar alone. */
 
@@ -50,7 +55,8 @@ static int parse_label(const struct field *field, const char *text, void *target
 
 static const struct field_type type_label = {
 	.wants = "a text",
-	.schema = "string",
+	.schema = "string number boolean",
+	.variables = CONFIG_VARIABLES_MOUNT_PATH,
 	.parse = parse_label,
 };
 
@@ -87,7 +93,8 @@ static int parse_mode(const struct field *field, const char *text, void *target,
 
 static const struct field_type type_mode = {
 	.wants = "permission bits in octal",
-	.schema = "string",
+	.schema = "string integer",
+	.pattern = "^0[0-7]{3}$",
 	.parse = parse_mode,
 };
 
@@ -155,6 +162,7 @@ static int parse_prefix(const struct field *field, const char *text, void *targe
 const struct field_type camera_prefix = {
 	.wants = "the beginning of a path below /dev/",
 	.schema = "string",
+	.pattern = PREFIX_REGEX,
 	.parse = parse_prefix,
 };
 
@@ -257,6 +265,7 @@ const struct field cameras_fields[] = {
 		.help = "The user that the nodes belong to, by name or number.",
 		.type = &field_string,
 		.check = account_check,
+		.pattern = ACCOUNT_REGEX,
 		.fallback = "",
 		.offset = offsetof(struct config_v4l2loopback, owner),
 	},
@@ -265,6 +274,7 @@ const struct field cameras_fields[] = {
 		.help = "The group that the nodes belong to, by name or number.",
 		.type = &field_string,
 		.check = account_check,
+		.pattern = ACCOUNT_REGEX,
 		.fallback = "",
 		.offset = offsetof(struct config_v4l2loopback, group),
 	},

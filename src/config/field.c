@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "config/field.h"
 
-#define TEXTS_MAX 250 /* of one value */
 /* An alias may stand for what it is in. */
 #define DEPTH_MAX 64
 
@@ -300,7 +299,7 @@ const struct field_type field_boolean = {
 
 const struct field_type field_string = {
 	.wants = "a text",
-	.schema = "string",
+	.schema = "string number boolean",
 	.parse = parse_string,
 };
 
@@ -399,10 +398,10 @@ void field_read_texts(struct document *document, const yaml_node_t *node,
 	}
 	items = node->data.sequence.items.start;
 	count = (size_t)(node->data.sequence.items.top - items);
-	if (count == 0 || count > TEXTS_MAX)
+	if (count == 0 || count > FIELD_TEXTS_MAX)
 		document_error(document, node, "%s: a list has 1 to %d items, not %zu",
-			       field->key, TEXTS_MAX, count);
-	for (size_t i = 0; i < count && i < TEXTS_MAX; i++)
+			       field->key, FIELD_TEXTS_MAX, count);
+	for (size_t i = 0; i < count && i < FIELD_TEXTS_MAX; i++)
 		read_text(document, document_node(document, items[i]), field, target);
 }
 

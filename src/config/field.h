@@ -16,7 +16,8 @@
 #include "base/error.h"
 #include "config/document.h"
 
-#define FIELDS_MAX 32 /* keys of one mapping */
+#define FIELDS_MAX 32	    /* keys of one mapping */
+#define FIELD_TEXTS_MAX 250 /* texts in the list that one value may be */
 
 enum field_flag {
 	FIELD_REQUIRED = 1 << 0,
@@ -27,9 +28,19 @@ struct field;
 
 /* A kind of value. A scalar has parse, anything that needs the document has read. */
 struct field_type {
-	const char *wants;  /* "a whole number" */
-	const char *schema; /* the type's name in JSON Schema */
-	bool unquoted;	    /* quotes make a text of it, which is not what is wanted */
+	const char *wants; /* "a whole number" */
+	bool unquoted;	   /* quotes make a text of it, which is not what is wanted */
+	bool or_list;	   /* one of them or a list */
+
+	/*
+	 * For the schema: the types in JSON, of a text also what YAML takes it for where it
+	 * has no quotes; what such a text must be, as a regular expression of ECMAScript, and
+	 * the bits of config_variables[] that it may hold if it is a template. NULL and 0: any
+	 * text.
+	 */
+	const char *schema;
+	const char *pattern;
+	unsigned variables;
 
 	/*
 	 * Puts the value of a text at its place in target, in the stead of an older one.
@@ -54,11 +65,19 @@ struct field {
 	const char *const
 		*choices; /* the words of an enum in its order; ends with NULL */
 	int (*check)(const char *text, struct error *err); /* of a text, or of each key */
+	const char *
+		pattern; /* what check accepts, as in the type, whose own holds as well */
 
-	/* Of a mapping: its keys, and what one of them demands of another. */
+	/*
+	 * Of a mapping: its keys, and what one of them demands of another; for the schema the
+	 * same as members of an object, as far as they can say it, and the name of a
+	 * definition if the mapping can hold itself.
+	 */
 	const struct field *fields;
 	void (*finish)(struct document *document, const yaml_node_t *mapping,
 		       const struct field *field, void *target);
+	const char *rules;
+	const char *definition;
 
 	/*
 	 * Of a list or map: what an item is, and where the array's length goes. An item

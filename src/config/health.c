@@ -29,7 +29,8 @@ static int add_word(const struct field *field, const char *text, void *target,
 
 static const struct field_type type_words = {
 	.wants = "a text or a list of them",
-	.schema = "string",
+	.schema = "string number boolean",
+	.or_list = true,
 	.parse = add_word,
 	.read = field_read_texts,
 };
@@ -85,7 +86,7 @@ static int parse_regex(const struct field *field, const char *text, void *target
 
 static const struct field_type type_regex = {
 	.wants = "an extended regular expression",
-	.schema = "string",
+	.schema = "string number boolean",
 	.parse = parse_regex,
 };
 
@@ -143,6 +144,7 @@ static const struct field check_item = {
 	.type = &field_mapping,
 	.fields = check_fields,
 	.finish = check_finish,
+	.rules = "{\"minProperties\": 1}",
 };
 
 const struct field health_fields[] = {
@@ -159,6 +161,7 @@ const struct field health_fields[] = {
 		.type = &field_map,
 		.max = CHECKS_MAX,
 		.check = attribute_check,
+		.pattern = attribute_pattern,
 		.item = &check_item,
 		.item_size = sizeof(struct config_check),
 		.offset = offsetof(struct config_health, checks),
@@ -202,6 +205,12 @@ const struct field health_fields[] = {
 	},
 	{0},
 };
+
+const char health_rules[] =
+	"{\"anyOf\": ["
+	"{\"required\": [\"open\"], \"properties\": {\"open\": {\"const\": true}}},"
+	"{\"required\": [\"attributes\"],"
+	" \"properties\": {\"attributes\": {\"minProperties\": 1}}}]}";
 
 void health_finish(struct document *document, const yaml_node_t *mapping,
 		   const struct field *field, void *target)

@@ -10,5 +10,6 @@ extern const struct field health_fields[];
 
 void health_finish(struct document *document, const yaml_node_t *mapping,
 		   const struct field *field, void *target);
+extern const char health_rules[];
 
 #endif

@@ -11,6 +11,11 @@
 #define CONDITIONS_MAX 100
 #define USB_ID_DIGITS 4
 #define HEX "0123456789abcdefABCDEF"
+/* For the schema. */
+#define USB_ID_REGEX "^(0[xX])?([0-9a-fA-F]{1,4}|(?=.*[*?\\[])[-0-9a-fA-F*?\\[\\]^]+)$"
+#define MATCH_RULES              \
+	"{\"minProperties\": 1," \
+	" \"not\": {\"required\": [\"not\"], \"maxProperties\": 1}}"
 
 static struct strings *globs_of(const struct field *field, void *target)
 {
@@ -76,21 +81,27 @@ static int add_usb_id(const struct field *field, const char *text, void *target,
 
 static const struct field_type type_globs = {
 	.wants = "a glob or a list of them",
-	.schema = "string",
+	.schema = "string number boolean",
+	.or_list = true,
+	.pattern = glob_pattern,
 	.parse = add_glob,
 	.read = field_read_texts,
 };
 
 static const struct field_type type_kernel_names = {
 	.wants = "a glob or a list of them",
-	.schema = "string",
+	.schema = "string number boolean",
+	.or_list = true,
+	.pattern = glob_pattern,
 	.parse = add_kernel_name,
 	.read = field_read_texts,
 };
 
 static const struct field_type type_usb_ids = {
 	.wants = "a hexadecimal number, a glob or a list of them",
-	.schema = "string",
+	.schema = "string number",
+	.or_list = true,
+	.pattern = glob_pattern,
 	.parse = add_usb_id,
 	.read = field_read_texts,
 };
@@ -115,12 +126,14 @@ static const struct field usb_fields[] = {
 		.key = "vendor",
 		.help = "The vendor ID, hexadecimal.",
 		.type = &type_usb_ids,
+		.pattern = USB_ID_REGEX,
 		.offset = offsetof(struct config_match, usb_vendor),
 	},
 	{
 		.key = "product",
 		.help = "The product ID, hexadecimal.",
 		.type = &type_usb_ids,
+		.pattern = USB_ID_REGEX,
 		.offset = offsetof(struct config_match, usb_product),
 	},
 	{
@@ -181,6 +194,7 @@ static void read_not(struct document *document, const yaml_node_t *node,
 static const struct field_type type_not = {
 	.wants = "a mapping or a list of them",
 	.schema = "object",
+	.or_list = true,
 	.read = read_not,
 };
 
@@ -192,6 +206,8 @@ static const struct field not_item = {
 	.type = &field_mapping,
 	.fields = match_fields,
 	.finish = match_finish,
+	.rules = MATCH_RULES,
+	.definition = "match",
 };
 
 static const struct field match_fields[9] = {
@@ -205,6 +221,7 @@ static const struct field match_fields[9] = {
 		.key = "kernel",
 		.help = "The kernel's name of the device, such as ttyUSB*.",
 		.type = &type_kernel_names,
+		.pattern = "^(?!/dev/)",
 		.offset = offsetof(struct config_match, kernel),
 	},
 	{
@@ -226,6 +243,7 @@ static const struct field match_fields[9] = {
 		.min = 1,
 		.max = CONDITIONS_MAX,
 		.check = property_check,
+		.pattern = "^[^= \\t\\n]+$",
 		.item = &value_item,
 		.item_size = sizeof(struct config_condition),
 		.offset = offsetof(struct config_match, properties),
@@ -238,6 +256,7 @@ static const struct field match_fields[9] = {
 		.min = 1,
 		.max = CONDITIONS_MAX,
 		.check = attribute_check,
+		.pattern = attribute_pattern,
 		.item = &value_item,
 		.item_size = sizeof(struct config_condition),
 		.offset = offsetof(struct config_match, attributes),
@@ -249,6 +268,7 @@ static const struct field match_fields[9] = {
 		.type = &field_mapping,
 		.fields = usb_fields,
 		.finish = usb_finish,
+		.rules = "{\"minProperties\": 1}",
 	},
 	{
 		.key = "not",
@@ -268,4 +288,6 @@ const struct field match_item = {
 	.type = &field_mapping,
 	.fields = match_fields,
 	.finish = match_finish,
+	.rules = MATCH_RULES,
+	.definition = "match",
 };

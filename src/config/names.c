@@ -16,6 +16,21 @@
 #define REQUESTS_PREFIX "requests."
 #define RESOURCE_DOMAIN_MAX (SUBDOMAIN_MAX - (sizeof(REQUESTS_PREFIX) - 1))
 
+/* With the lengths of above. */
+#define LABEL_REGEX "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+#define ANY_LABEL_REGEX "[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?"
+#define NAME_REGEX "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+#define DOMAIN_REGEX                                   \
+	"(?!requests\\.)(?![^/]*kubernetes\\.io(/|$))" \
+	"(?=[^/]{1,244}(/|$))" LABEL_REGEX "(\\." LABEL_REGEX ")*"
+
+const char resource_name_pattern[] = "^" DOMAIN_REGEX "/" NAME_REGEX "$";
+const char domain_name_pattern[] = "^" DOMAIN_REGEX "$";
+const char class_name_pattern[] = "^" NAME_REGEX "$";
+const char env_name_pattern[] = "^(?![0-9]|\\.$|\\.\\.)[-A-Za-z0-9_.]+$";
+const char annotation_key_pattern[] = "^((?=[^/]{1,253}/)" ANY_LABEL_REGEX
+				      "(\\." ANY_LABEL_REGEX ")*/)?" NAME_REGEX "$";
+
 static int refuse_length(const char *name, size_t length, size_t max, struct error *err)
 {
 	KUDEV_AUTO_FREE char *quoted = text_quote(name);

@@ -31,4 +31,11 @@ int env_name_check(const char *name, struct error *err);
  */
 int annotation_key_check(const char *key, struct error *err);
 
+/* What the five accept, as regular expressions for the schema. */
+extern const char resource_name_pattern[];
+extern const char domain_name_pattern[];
+extern const char class_name_pattern[];
+extern const char env_name_pattern[];
+extern const char annotation_key_pattern[];
+
 #endif

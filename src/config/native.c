@@ -50,18 +50,22 @@ static int parse_template(const struct field *field, const char *text, void *tar
 static const struct field_type type_pattern = {
 	.wants = "the path of a device, or a glob",
 	.schema = "string",
+	.pattern = pattern_pattern,
 	.parse = parse_pattern,
 };
 
 static const struct field_type type_mount_path = {
 	.wants = "an absolute path",
 	.schema = "string",
+	.pattern = path_pattern,
+	.variables = CONFIG_VARIABLES_MOUNT_PATH,
 	.parse = parse_mount_path,
 };
 
 static const struct field_type type_template = {
 	.wants = "a text",
-	.schema = "string",
+	.schema = "string number boolean",
+	.variables = CONFIG_VARIABLES_ALL,
 	.parse = parse_template,
 };
 
@@ -86,6 +90,7 @@ static void read_shorthand(struct document *document, const yaml_node_t *node,
 static const struct field_type type_shorthand = {
 	.wants = "the path of a device, or a glob",
 	.schema = "string",
+	.pattern = pattern_pattern,
 	.read = read_shorthand,
 };
 
@@ -124,6 +129,7 @@ static const struct field path_fields[] = {
 		.help = "What a container may do with it: some of r, w and m (mknod).",
 		.type = &field_string,
 		.check = permissions_check,
+		.pattern = permissions_pattern,
 		.offset = offsetof(struct config_path, permissions),
 	},
 	{
@@ -181,6 +187,7 @@ static const struct field path_item = {
 	.type = &field_mapping,
 	.fields = path_fields,
 	.finish = path_finish,
+	.rules = path_rules,
 };
 static const struct field usb_item = {
 	.key = "usb",
@@ -281,6 +288,7 @@ static const struct field group_item = {
 	.type = &field_mapping,
 	.fields = group_fields,
 	.finish = group_finish,
+	.rules = group_rules,
 };
 static const struct field pair_item = {
 	.key = "value",
@@ -299,6 +307,7 @@ static const struct field class_fields[] = {
 		.help = "The name of the class; the resource is domain/name.",
 		.type = &field_string,
 		.check = class_name_check,
+		.pattern = class_name_pattern,
 		.flags = FIELD_REQUIRED,
 		.offset = offsetof(struct config_class, name),
 	},
@@ -307,6 +316,7 @@ static const struct field class_fields[] = {
 		.help = "The full name of the resource, instead of domain/name.",
 		.type = &field_string,
 		.check = resource_name_check,
+		.pattern = resource_name_pattern,
 		.offset = offsetof(struct config_class, resource),
 	},
 	{
@@ -396,6 +406,7 @@ static const struct field class_fields[] = {
 		.help = "What a container may do with it: some of r, w and m (mknod).",
 		.type = &field_string,
 		.check = permissions_check,
+		.pattern = permissions_pattern,
 		.fallback = "rw",
 		.offset = offsetof(struct config_class, permissions),
 	},
@@ -405,6 +416,7 @@ static const struct field class_fields[] = {
 		.type = &field_map,
 		.max = PAIRS_MAX,
 		.check = env_name_check,
+		.pattern = env_name_pattern,
 		.item = &pair_item,
 		.item_size = sizeof(struct config_pair),
 		.offset = offsetof(struct config_class, env),
@@ -416,6 +428,7 @@ static const struct field class_fields[] = {
 		.type = &field_map,
 		.max = PAIRS_MAX,
 		.check = annotation_key_check,
+		.pattern = annotation_key_pattern,
 		.item = &pair_item,
 		.item_size = sizeof(struct config_pair),
 		.offset = offsetof(struct config_class, annotations),
@@ -445,6 +458,7 @@ static const struct field class_fields[] = {
 		.type = &field_mapping,
 		.fields = health_fields,
 		.finish = health_finish,
+		.rules = health_rules,
 		.offset = offsetof(struct config_class, health),
 	},
 	{
@@ -460,6 +474,7 @@ static const struct field class_item = {
 	.type = &field_mapping,
 	.fields = class_fields,
 	.finish = class_finish,
+	.rules = class_rules,
 };
 
 const struct field native_fields[] = {
@@ -468,6 +483,7 @@ const struct field native_fields[] = {
 		.help = "The prefix of resource names.",
 		.type = &field_string,
 		.check = domain_name_check,
+		.pattern = domain_name_pattern,
 		.fallback = CONFIG_DOMAIN,
 		.offset = offsetof(struct config, domain),
 	},

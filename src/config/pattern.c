@@ -7,6 +7,18 @@
 #include "base/text.h"
 #include "config/pattern.h"
 
+/* A character of a set, a set, and what else a glob is made of but for *. */
+#define MEMBER_REGEX "(\\\\[\\x01-.0-\\x7f]|\\[(?![:.=])|[\\x01-,.0-Z^-\\x7f])"
+#define SET_REGEX "\\[(?!!)(\\^|(?!\\^))(" MEMBER_REGEX "(-" MEMBER_REGEX ")?)+\\]"
+#define PIECE_REGEX "\\\\[^/]|" SET_REGEX
+#define NO_CONTROL "(?!.*[\\x01-\\x1f\\x7f])"
+
+const char path_pattern[] = "^(?!.*/\\.\\.(/|$))/[^\\x01-\\x1f\\x7f]*$";
+const char glob_pattern[] = "^([^\\[\\\\]|" PIECE_REGEX ")+$";
+const char attribute_pattern[] = "^(?!/|.*\\.\\.)[^\\x01-\\x1f\\x7f]+$";
+const char pattern_pattern[] = "^(?=/)" NO_CONTROL "(?!/+$)"
+			       "([^*\\[\\\\]|\\*(?!\\*)|" PIECE_REGEX ")+$";
+
 static int refuse_at(const char *text, size_t position, const char *reason,
 		     struct error *err)
 {

@@ -39,6 +39,15 @@ int path_check(const char *path, struct error *err);
 int attribute_check(const char *name, struct error *err);
 
 /*
+ * What the three checks and pattern_parse() accept, as regular expressions for the schema;
+ * that a range does not run backwards, for one, only they know.
+ */
+extern const char path_pattern[];
+extern const char glob_pattern[];
+extern const char attribute_pattern[];
+extern const char pattern_pattern[];
+
+/*
  * An absolute path without "//", ".", ".." and a trailing slash, as Go's path.Clean makes
  * it, without a look at the file system. The caller frees it.
  */

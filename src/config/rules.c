@@ -8,6 +8,11 @@
 #include "config/rules.h"
 #include "config/value.h"
 
+const char path_rules[] =
+	"{\"if\": {\"required\": [\"type\"], \"properties\": {\"type\": {\"const\": \"Mount\"}}},"
+	" \"then\": {\"properties\": {\"permissions\": false}},"
+	" \"else\": {\"properties\": {\"readOnly\": false}}}";
+
 void path_finish(struct document *document, const yaml_node_t *mapping,
 		 const struct field *field, void *target)
 {
@@ -23,6 +28,9 @@ void path_finish(struct document *document, const yaml_node_t *mapping,
 		document_error(document, read_only,
 			       "readOnly: is for type Mount; a Device has permissions");
 }
+
+const char group_rules[] =
+	"{\"oneOf\": [{\"required\": [\"paths\"]}, {\"required\": [\"usb\"]}]}";
 
 void group_finish(struct document *document, const yaml_node_t *mapping,
 		  const struct field *field, void *target)
@@ -240,6 +248,21 @@ static void check_match_keys(struct document *document, const yaml_node_t *mappi
 			       "mountPath: several nodes are handed out together; name a "
 			       "directory, with a / at the end");
 }
+
+/* That it has one source, the flags of its keys say. */
+const char class_rules[] =
+	"{\"dependencies\": {"
+	"  \"identity\": [\"match\"], \"together\": [\"match\"],"
+	"  \"mountPath\": {\"properties\": {\"groups\": false}}},"
+	" \"allOf\": ["
+	"  {\"if\": {\"required\": [\"share\"], \"properties\": {\"share\": {\"minimum\": 2}}},"
+	"   \"then\": {\"properties\": {"
+	"    \"groups\": {\"items\": {\"properties\": {\"count\": {\"maximum\": 1}}}},"
+	"    \"v4l2loopback\": {\"required\": [\"reset\"],"
+	"     \"properties\": {\"reset\": {\"const\": \"none\"}}}}}},"
+	"  {\"if\": {\"required\": [\"together\"],"
+	"    \"properties\": {\"together\": {\"const\": \"parent\"}}},"
+	"   \"then\": {\"properties\": {\"mountPath\": {\"pattern\": \"/$\"}}}}]}";
 
 void class_finish(struct document *document, const yaml_node_t *mapping,
 		  const struct field *field, void *target)

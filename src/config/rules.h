@@ -19,4 +19,9 @@ void group_finish(struct document *document, const yaml_node_t *mapping,
 void class_finish(struct document *document, const yaml_node_t *mapping,
 		  const struct field *field, void *target);
 
+/* The same for the schema, which cannot say all of it: the rules of table entries. */
+extern const char path_rules[];
+extern const char group_rules[];
+extern const char class_rules[];
+
 #endif

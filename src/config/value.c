@@ -17,6 +17,8 @@
 #define DURATION_DIGITS 9 /* times an hour it still fits */
 #define UNIX_PREFIX "unix:"
 #define UNIX_PATH_MAX 107 /* sun_path without its NUL */
+/* That addresses and ports are sound takes more than that. */
+#define LISTEN_REGEX "^(|none|unix:/.*|(\\[[0-9a-fA-F:.]+\\]|[-A-Za-z0-9.]*):[0-9]{1,5})$"
 
 const char *const value_log_levels[] = {"debug", "info", "warn", "error",
 					"none",	 "all",	 NULL};
@@ -217,23 +219,33 @@ static int parse_usb_id(const struct field *field, const char *text, void *targe
 	return 0;
 }
 
+static const struct {
+	const char *name;
+	unsigned ms;
+} duration_units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+
+char *duration_text(unsigned ms)
+{
+	size_t i = KUDEV_ARRAY_SIZE(duration_units) - 1;
+
+	while (ms % duration_units[i].ms > 0)
+		i--;
+	return mem_printf("%u%s", ms / duration_units[i].ms, duration_units[i].name);
+}
+
 /* A number with its unit: without one nobody could tell 30 seconds from 30 minutes. */
 static int parse_duration(const struct field *field, const char *text, void *target,
 			  struct error *err)
 {
-	static const struct {
-		const char *unit;
-		unsigned ms;
-	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
 	size_t length = strspn(text, "0123456789");
 
-	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(units); i++) {
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(duration_units); i++) {
 		unsigned long value;
 
 		if (length == 0 || length > DURATION_DIGITS ||
-		    strcmp(text + length, units[i].unit) != 0)
+		    strcmp(text + length, duration_units[i].name) != 0)
 			continue;
-		value = strtoul(text, NULL, 10) * units[i].ms;
+		value = strtoul(text, NULL, 10) * duration_units[i].ms;
 		if (value < field->min || value > field->max)
 			return error_set(err, ERANGE, "must be %ums to %us, not %s",
 					 field->min, field->max / 1000, text);
@@ -260,6 +272,8 @@ static int parse_bound(const struct field *field, const char *text, void *target
 	*bound = (struct config_bound){.is_set = true, .value = value};
 	return 0;
 }
+
+const char permissions_pattern[] = "^(?!.*(.).*\\1)[mrw]+$";
 
 int permissions_check(const char *text, struct error *err)
 {
@@ -288,12 +302,14 @@ int mount_path_new(const char *text, struct template **ret, struct error *err)
 const struct field_type value_path = {
 	.wants = "an absolute path",
 	.schema = "string",
+	.pattern = path_pattern,
 	.parse = parse_path,
 };
 
 const struct field_type value_plugin_directory = {
 	.wants = "an absolute path",
 	.schema = "string",
+	.pattern = path_pattern,
 	.parse = parse_plugin_directory,
 };
 
@@ -306,6 +322,7 @@ const struct field_type value_root = {
 const struct field_type value_listen = {
 	.wants = "host:port, :port or none",
 	.schema = "string",
+	.pattern = LISTEN_REGEX,
 	.parse = parse_listen,
 };
 
@@ -324,6 +341,7 @@ const struct field_type value_log_format = {
 const struct field_type value_duration = {
 	.wants = "a time such as 30s",
 	.schema = "string",
+	.pattern = "^[0-9]{1,9}(ms|s|m|h)$",
 	.parse = parse_duration,
 };
 
@@ -336,6 +354,7 @@ const struct field_type value_bound = {
 
 const struct field_type value_usb_id = {
 	.wants = "a hexadecimal number",
-	.schema = "string",
+	.schema = "string number",
+	.pattern = "^(0[xX])?[0-9a-fA-F]{1,4}$",
 	.parse = parse_usb_id,
 };

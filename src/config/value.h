@@ -27,8 +27,14 @@ extern const struct field_type value_usb_id;	       /* uint16_t; hexadecimal */
 extern const char *const value_log_levels[];
 extern const char *const value_log_formats[];
 
+/* "30s": the milliseconds in the greatest unit that needs no fraction; the caller frees it. */
+char *duration_text(unsigned ms);
+
 /* Some of r, w and m, each once. */
 int permissions_check(const char *text, struct error *err);
+
+/* The same as a regular expression for the schema. */
+extern const char permissions_pattern[];
 
 /* A template that makes an absolute path; a trailing / asks for the node's own name. */
 int mount_path_new(const char *text, struct template **ret, struct error *err);
