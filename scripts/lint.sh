@@ -15,7 +15,7 @@ complain()
 mapfile -t sources < <(find src tests -name '*.[ch]' | sort)
 mapfile -t scripts < <(
 	find . -name '*.sh' -not -path './build*' -not -path './.git/*' -not -path './kudev-*'
-	printf '%s\n' ./.ci/run ./tests/integration/run ./tests/vm/guest/init
+	printf '%s\n' ./.ci/run ./conf/completion/kudev ./tests/integration/run ./tests/vm/guest/init
 )
 
 # Another version formats differently, so only this one is asked.
@@ -58,6 +58,6 @@ for file in "${sources[@]}"; do
 		complain "$file: the first line is not the licence"
 done
 for file in "${scripts[@]}"; do
-	[[ ! -e $file || -x $file || $file == */lib.sh ]] || complain "$file: not executable"
+	[[ ! -e $file || -x $file || $file == */lib.sh || $file == */completion/* ]] || complain "$file: not executable"
 done
 exit "$status"
