@@ -201,13 +201,13 @@ static void every_key_of_a_class_is_compared(void **state)
 static void classes_are_told_apart_by_their_resources(void **state)
 {
 	KUDEV_AUTO(config_free)
-	struct config *old =
-		parse_good("classes: [{name: a, paths: [/a]}, {name: b, paths: [/b]},\n"
-			   "{name: c, paths: [/c]}]");
+	struct config *old = parse_good(
+		"classes: [{name: a, paths: [/a]}, {name: b, paths: [/b]},\n"
+		"{name: c, paths: [/c]}]");
 	KUDEV_AUTO(config_free)
-	struct config *next =
-		parse_good("classes: [{name: d, paths: [/d]}, {name: c, paths: [/x]},\n"
-			   "{name: a, paths: [/a]}]");
+	struct config *next = parse_good(
+		"classes: [{name: d, paths: [/d]}, {name: c, paths: [/x]},\n"
+		"{name: a, paths: [/a]}]");
 	KUDEV_AUTO_CONFIG_CHANGE struct config_change change = {0};
 
 	(void)state;
@@ -229,9 +229,9 @@ static void note_removed(void *item, void *data)
 static void what_belongs_to_classes_is_ordered_like_them(void **state)
 {
 	KUDEV_AUTO(config_free)
-	struct config *old =
-		parse_good("classes: [{name: a, paths: [/a]}, {name: b, paths: [/b]},\n"
-			   "{name: c, paths: [/c]}]");
+	struct config *old = parse_good(
+		"classes: [{name: a, paths: [/a]}, {name: b, paths: [/b]},\n"
+		"{name: c, paths: [/c]}]");
 	KUDEV_AUTO(config_free)
 	struct config *next =
 		parse_good("classes: [{name: c, paths: [/c]}, {name: d, paths: [/d]}]");
