@@ -33,6 +33,12 @@ struct rpc_request {
 int rpc_connect(struct rpc *rpc, const char *path, struct rpc_connection **ret,
 		struct error *err)
 {
+	return rpc_connect_sized(rpc, path, RPC_MAX_MESSAGE_SIZE, ret, err);
+}
+
+int rpc_connect_sized(struct rpc *rpc, const char *path, size_t max_size,
+		      struct rpc_connection **ret, struct error *err)
+{
 	/*
 	 * As the kubelet does; for a connected descriptor the core has no name of its
 	 * own.
@@ -41,6 +47,9 @@ int rpc_connect(struct rpc *rpc, const char *path, struct rpc_connection **ret,
 		{.type = GRPC_ARG_STRING,
 		 .key = (char *)GRPC_ARG_DEFAULT_AUTHORITY,
 		 .value.string = (char *)"localhost"},
+		{.type = GRPC_ARG_INTEGER,
+		 .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
+		 .value.integer = (int)max_size},
 		{.type = GRPC_ARG_INTEGER,
 		 .key = (char *)GRPC_ARG_ENABLE_CHANNELZ,
 		 .value.integer = 0},

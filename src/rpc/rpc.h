@@ -119,6 +119,10 @@ struct rpc_server *rpc_call_server(const struct rpc_call *call);
 int rpc_connect(struct rpc *rpc, const char *path, struct rpc_connection **ret,
 		struct error *err);
 
+/* The same, for messages of up to max_size bytes instead of RPC_MAX_MESSAGE_SIZE. */
+int rpc_connect_sized(struct rpc *rpc, const char *path, size_t max_size,
+		      struct rpc_connection **ret, struct error *err);
+
 /* Requests that are under way go on. */
 struct rpc_connection *rpc_connection_free(struct rpc_connection *connection);
 
