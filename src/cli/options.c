@@ -72,6 +72,7 @@ enum option_id {
 	OPTION_DEVICE,
 	OPTION_DOMAIN,
 	OPTION_PLUGIN_DIRECTORY,
+	OPTION_POD_RESOURCES,
 	OPTION_LISTEN,
 	OPTION_EVENTS,
 	OPTION_LOG_LEVEL,
@@ -100,6 +101,8 @@ static const struct option_help {
 	 "prefix of names (" CONFIG_DOMAIN ", or " CONFIG_SQUAT_DOMAIN ")"},
 	{"plugin-directory", OPTION_PLUGIN_DIRECTORY, IN_RUN | IN_CHECK, "DIR",
 	 "(" CONFIG_PLUGIN_DIRECTORY ")"},
+	{"pod-resources", OPTION_POD_RESOURCES, IN_RUN | IN_CHECK, "SOCKET",
+	 "who holds what (" CONFIG_POD_RESOURCES "), or none"},
 	{"listen", OPTION_LISTEN, IN_MOST, "ADDRESS", "reserved for health and metrics"},
 	{"root", OPTION_ROOT, IN_MOST, "DIR", "look for devices and sysfs below DIR"},
 	{"lenient", OPTION_LENIENT, IN_ALL, NULL,
@@ -221,6 +224,9 @@ static bool take_option(struct options *options, enum option_id id, const char *
 		break;
 	case OPTION_PLUGIN_DIRECTORY:
 		settings->plugin_directory = argument;
+		break;
+	case OPTION_POD_RESOURCES:
+		settings->pod_resources = argument;
 		break;
 	case OPTION_LISTEN:
 		settings->listen = argument;

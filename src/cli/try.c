@@ -327,6 +327,8 @@ static int try_in(const struct options *options, const char *directory)
 
 	/* Everything that kudev makes goes below the temporary directory, and with it. */
 	settings.plugin_directory = directory;
+	/* The kubelet of this machine, if there is one, knows nothing of the trial. */
+	settings.pod_resources = "none";
 	settings.simulate_directory = simulate;
 	settings.is_trial = true;
 	if (!cli_load_config(&settings, &config, NULL))

@@ -240,6 +240,7 @@ void config_keep_start(struct config *old, struct config *next, struct strings *
 {
 	keep_text(&old->plugin_directory, &next->plugin_directory, "pluginDirectory",
 		  ret_keys);
+	keep_text(&old->pod_resources, &next->pod_resources, "podResources", ret_keys);
 	keep_text(&old->listen, &next->listen, "listen", ret_keys);
 	if (old->events != next->events)
 		strings_add(ret_keys, "events");

@@ -179,6 +179,7 @@ struct config *config_free(struct config *config)
 	config_drop_classes(config);
 	free(config->domain);
 	free(config->plugin_directory);
+	free(config->pod_resources);
 	free(config->listen);
 	free(config->root);
 	free(config->node_name);

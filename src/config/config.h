@@ -26,6 +26,8 @@
  * it).
  */
 #define CONFIG_PLUGIN_DIRECTORY "/var/lib/kubelet/device-plugins"
+/* Below the kubelet's root directory (its apis/podresources/constants.go). */
+#define CONFIG_POD_RESOURCES "/var/lib/kubelet/pod-resources/kubelet.sock"
 #define CONFIG_DOMAIN "kudev.io"
 #define CONFIG_SQUAT_DOMAIN "squat.ai"
 #define CONFIG_LISTEN ":8080"
@@ -291,6 +293,8 @@ struct config_class {
 struct config {
 	char *domain;
 	char *plugin_directory;
+	char *pod_resources; /* the socket; "none": off */
+	unsigned forget_after_ms;
 	char *listen; /* "none": off */
 	enum log_level log_level;
 	enum log_format log_format;

@@ -41,6 +41,8 @@ static const struct setting {
 	{"--plugin-directory", "KUDEV_PLUGIN_DIRECTORY",
 	 offsetof(struct settings, plugin_directory), native_fields, "pluginDirectory",
 	 false},
+	{"--pod-resources", "KUDEV_POD_RESOURCES",
+	 offsetof(struct settings, pod_resources), native_fields, "podResources", false},
 	{"--listen", "KUDEV_LISTEN", offsetof(struct settings, listen), native_fields,
 	 "listen", true},
 	{"--events", "KUDEV_EVENTS", offsetof(struct settings, events), native_fields,

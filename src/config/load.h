@@ -21,6 +21,7 @@ struct settings {
 	size_t device_count;
 	const char *domain;
 	const char *plugin_directory;
+	const char *pod_resources;
 	const char *listen;
 	const char *events;
 	const char *log_level;

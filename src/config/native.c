@@ -16,6 +16,8 @@
 #define NUMA_NODES_MAX 64
 #define PAIRS_MAX 250
 #define MOUNTS_MAX 250
+#define FORGET_MIN_MS 1000
+#define FORGET_MAX_MS (7 * 24 * 3600 * 1000U)
 
 /* Types of this grammar alone. */
 
@@ -493,6 +495,22 @@ const struct field native_fields[] = {
 		.type = &value_plugin_directory,
 		.fallback = CONFIG_PLUGIN_DIRECTORY,
 		.offset = offsetof(struct config, plugin_directory),
+	},
+	{
+		.key = "podResources",
+		.help = "The socket on which the kubelet tells who holds what; none: off.",
+		.type = &value_pod_resources,
+		.fallback = CONFIG_POD_RESOURCES,
+		.offset = offsetof(struct config, pod_resources),
+	},
+	{
+		.key = "forgetAfter",
+		.help = "How long a device that nobody holds may be away.",
+		.type = &value_duration,
+		.min = FORGET_MIN_MS,
+		.max = FORGET_MAX_MS,
+		.fallback = "10m",
+		.offset = offsetof(struct config, forget_after_ms),
 	},
 	{
 		.key = "listen",

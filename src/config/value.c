@@ -162,6 +162,27 @@ static int check_listen(const char *text, struct error *err)
 	return 0;
 }
 
+static int parse_pod_resources(const struct field *field, const char *text, void *target,
+			       struct error *err)
+{
+	KUDEV_AUTO_FREE char *clean = NULL;
+	int r;
+
+	if (strcmp(text, "none") == 0) {
+		field_store(field, target, mem_string("none"));
+		return 0;
+	}
+	r = path_check(text, err);
+	if (r < 0)
+		return r;
+	clean = path_clean(text);
+	r = check_unix(clean, err);
+	if (r < 0)
+		return r;
+	field_store(field, target, take_ptr(clean));
+	return 0;
+}
+
 static int parse_listen(const struct field *field, const char *text, void *target,
 			struct error *err)
 {
@@ -311,6 +332,13 @@ const struct field_type value_plugin_directory = {
 	.schema = "string",
 	.pattern = path_pattern,
 	.parse = parse_plugin_directory,
+};
+
+const struct field_type value_pod_resources = {
+	.wants = "an absolute path or none",
+	.schema = "string",
+	.pattern = "^(none$|(?!.*/\\.\\.(/|$))/[^\\x01-\\x1f\\x7f]*$)",
+	.parse = parse_pod_resources,
 };
 
 const struct field_type value_root = {

@@ -15,6 +15,7 @@
 
 extern const struct field_type value_path;	       /* char *; cleaned */
 extern const struct field_type value_plugin_directory; /* char *; cleaned */
+extern const struct field_type value_pod_resources;    /* char *; cleaned, or "none" */
 extern const struct field_type value_root;	       /* char *; cleaned, "" for / */
 extern const struct field_type value_listen;	       /* char *; "none" for "" */
 extern const struct field_type value_log_level;	       /* enum log_level */

@@ -78,11 +78,20 @@ static const char *const nothing[] = {NULL};
 static void flags_go_before_environment_before_file_before_defaults(void **state)
 {
 	static const char *const environment[] = {
-		"KUDEV_DOMAIN", "env.com",    "KUDEV_LISTEN", ":2", "KUDEV_LOG_LEVEL",
-		"warn",		"KUDEV_ROOT", "/env/root/",   NULL,
+		"KUDEV_DOMAIN",
+		"env.com",
+		"KUDEV_LISTEN",
+		":2",
+		"KUDEV_LOG_LEVEL",
+		"warn",
+		"KUDEV_ROOT",
+		"/env/root/",
+		"KUDEV_POD_RESOURCES",
+		"/env//kubelet.sock",
+		NULL,
 	};
 	AUTO_FILE struct file file = file_make(
-		"domain: file.com\nlisten: \":1\"\n"
+		"domain: file.com\nlisten: \":1\"\npodResources: none\n"
 		"logLevel: debug\nlogFormat: text\n" NATIVE);
 	const struct settings flags = {.config = file.path, .domain = "flag.com"};
 	AUTO_LOADED struct loaded loaded = load(&flags, environment);
@@ -96,6 +105,7 @@ static void flags_go_before_environment_before_file_before_defaults(void **state
 	assert_int_equal(loaded.config->log_level, LOG_LEVEL_WARN);
 	assert_int_equal(loaded.config->log_format, LOG_FORMAT_TEXT);
 	assert_string_equal(loaded.config->plugin_directory, CONFIG_PLUGIN_DIRECTORY);
+	assert_string_equal(loaded.config->pod_resources, "/env/kubelet.sock");
 	assert_string_equal(loaded.config->root, "/env/root");
 	assert_string_equal(loaded.config->node_name, "node-1");
 }
@@ -301,6 +311,7 @@ static void bad_settings_name_the_flag_or_variable(void **state)
 		.domain = "Bad",
 		.listen = "80",
 		.plugin_directory = "x",
+		.pod_resources = "y",
 		.log_level = "",
 		.root = "rel",
 	};
@@ -318,6 +329,7 @@ static void bad_settings_name_the_flag_or_variable(void **state)
 		"--domain: \"Bad\" is no domain: it may hold lower-case letters, digits, - and . "
 		"only\n"
 		"--plugin-directory: \"x\" is not an absolute path: it must begin with /\n"
+		"--pod-resources: \"y\" is not an absolute path: it must begin with /\n"
 		"--listen: \"80\" has no port: write host:port, :port or none\n"
 		"--log-level: must be debug, info, warn, error, none or all, not \"\"\n"
 		"--root: \"rel\" is not an absolute path: it must begin with /\n");

@@ -44,6 +44,16 @@ static void top_level_keys_are_strict(void **state)
 		 "/12345678901234567890123456789012345678901234567890123456789012345678901\n" CLASS,
 		 "t:1:18: pluginDirectory: the path has 72 bytes, 70 at most are allowed, because "
 		 "the path of a socket in it must fit the 108 bytes that unix(7) gives it\n"},
+		{"podResources: run/x\n" CLASS,
+		 "t:1:15: podResources: \"run/x\" is not an absolute path: it must begin with "
+		 "/\n"},
+		{"podResources: \"\"\n" CLASS,
+		 "t:1:15: podResources: the path is empty\n"},
+		{"forgetAfter: 10\n" CLASS,
+		 "t:1:14: forgetAfter: \"10\" is no time: write a whole number and ms, s, m or "
+		 "h, as in 30s\n"},
+		{"forgetAfter: 500ms\n" CLASS,
+		 "t:1:14: forgetAfter: must be 1000ms to 604800s, not 500ms\n"},
 		{"classes: {}\n", "t:1:10: classes: expected a list, got a mapping\n"},
 		{"classes: [a]\n", "t:1:11: classes: expected a mapping, got \"a\"\n"},
 		{"domian: a\n",
@@ -371,6 +381,8 @@ static void defaults_are_those_of_the_manual(void **state)
 	(void)state;
 	assert_string_equal(config->domain, "kudev.io");
 	assert_string_equal(config->plugin_directory, CONFIG_PLUGIN_DIRECTORY);
+	assert_string_equal(config->pod_resources, CONFIG_POD_RESOURCES);
+	assert_int_equal(config->forget_after_ms, 600000);
 	assert_string_equal(config->listen, ":8080");
 	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
 	assert_int_equal(config->log_format, LOG_FORMAT_JSON);
