@@ -2,22 +2,17 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#include "base/file.h"
 #include "base/log.h"
 #include "base/watch.h"
 #include "base/worker.h"
 #include "daemon.h"
 #include "device/health.h"
 #include "device/inventory.h"
-#include "kubelet/checkpoint.h"
+#include "kubelet/holders.h"
 #include "kubelet/plugin.h"
 #include "kubelet/registrar.h"
 #include "rpc/rpc.h"
 #include "source/discovery.h"
-
-#define CHECKPOINT_LOG_INTERVAL_MS 600000
-/* How often to look whether a pod has ended that has what another class waits for. */
-#define RELEASE_MS 10000
 
 /* The plugin of a class that is gone, until its calls are over. */
 struct leaver {
@@ -37,72 +32,44 @@ struct daemon {
 	struct plugin **plugins; /* one a class, as in the configuration */
 	struct leaver *leavers;
 	struct registrar *registrar;
-	struct loop_timer *release;
-	struct file_stamp checkpoint; /* the kubelet's file, when it was read last */
-	bool checkpoint_is_known;
-	struct log_limit checkpoint_limit;
+	struct holders *holders;
+	struct holders_callbacks holders_callbacks;
 };
 
-static void on_held(const char *resource, const char *id, int numa_node, void *data)
+/* Whether what pods hold makes a difference to what the class has. */
+static bool asks_holders(const struct config_class *class)
 {
-	struct daemon *daemon = data;
-	struct inventory_class *class = inventory_find_class(daemon->inventory, resource);
-
-	if (class)
-		inventory_hold(daemon->inventory, class, id, numa_node);
+	return class->source == CONFIG_SOURCE_MATCH ||
+	       class->source == CONFIG_SOURCE_V4L2LOOPBACK;
 }
 
-/* Whether the checkpoint is the one that was read last. */
-static bool is_known_checkpoint(struct daemon *daemon)
-{
-	KUDEV_AUTO_FREE char *path = checkpoint_path(daemon->config->plugin_directory);
-	struct file_stamp stamp = file_stamp(path);
-	bool is_known = daemon->checkpoint_is_known &&
-			file_is_same(&stamp, &daemon->checkpoint);
-
-	daemon->checkpoint = stamp;
-	return is_known;
-}
-
-static void read_checkpoint(struct daemon *daemon)
-{
-	KUDEV_AUTO_ERROR struct error err = {0};
-	uint64_t suppressed;
-
-	inventory_begin_holders(daemon->inventory);
-	daemon->checkpoint_is_known = checkpoint_read(daemon->config->plugin_directory,
-						      on_held, daemon, &err) == 0;
-	if (daemon->checkpoint_is_known)
-		inventory_end_holders(daemon->inventory);
-	else if (log_limit_due(&daemon->checkpoint_limit, CHECKPOINT_LOG_INTERVAL_MS,
-			       &suppressed))
-		log_warn("cannot tell which devices pods hold",
-			 LOG_STR("error", error_message(&err)),
-			 LOG_COUNT("suppressed", suppressed));
-}
-
-static void find_holders(void *data)
-{
-	struct daemon *daemon = data;
-	uint64_t releases = inventory_releases(daemon->inventory);
-
-	if (!is_known_checkpoint(daemon))
-		read_checkpoint(daemon);
-	if (daemon->discovery && inventory_releases(daemon->inventory) != releases)
-		discovery_retry(daemon->discovery);
-	if (inventory_awaits_release(daemon->inventory) &&
-	    !loop_timer_is_set(daemon->release))
-		loop_timer_set(daemon->release, RELEASE_MS);
-}
-
-/* What pods hold makes a difference to which of several matched devices is which. */
-static void reconsider_matches(struct daemon *daemon)
+static void reconsider(struct daemon *daemon)
 {
 	for (size_t i = 0; i < daemon->config->class_count; i++) {
-		if (daemon->config->classes[i].source != CONFIG_SOURCE_MATCH)
+		if (!asks_holders(&daemon->config->classes[i]) &&
+		    inventory_class_at(daemon->inventory, i)->refused == 0)
 			continue;
 		discovery_rescan(daemon->discovery);
 		return;
+	}
+}
+
+static void on_release(void *data)
+{
+	struct daemon *daemon = data;
+
+	discovery_retry(daemon->discovery);
+	reconsider(daemon);
+}
+
+/* The kubelet writes down all at once, so that the list of any class will do. */
+static void on_doubt(void *data)
+{
+	struct daemon *daemon = data;
+
+	for (size_t i = 0; i < daemon->config->class_count; i++) {
+		if (plugin_resend(daemon->plugins[i]))
+			return;
 	}
 }
 
@@ -112,6 +79,7 @@ static void on_prepare(const struct config_class *class, struct preparation *pre
 	struct daemon *daemon = data;
 
 	discovery_prepare(daemon->discovery, class, preparation);
+	holders_refresh(daemon->holders);
 }
 
 /* As the class is configured now. */
@@ -148,8 +116,8 @@ static void start_registrar(struct daemon *daemon)
 {
 	/* Another kudev may have served since we looked last. */
 	daemon->registrar = registrar_new(daemon->loop, daemon->rpc, daemon->watcher,
-					  daemon->config->plugin_directory, find_holders,
-					  daemon);
+					  daemon->config->plugin_directory, holders_find,
+					  daemon->holders);
 	discovery_when_known(daemon->discovery, on_known, daemon);
 }
 
@@ -170,16 +138,23 @@ int daemon_new(struct loop *loop, const struct config *config, struct daemon **r
 	daemon->config = config;
 	daemon->rpc = rpc;
 	daemon->watcher = watcher_new(loop);
-	daemon->release = loop_timer_new(loop, find_holders, daemon);
 	daemon->worker = worker_new(loop);
 	daemon->inventory = inventory_new(config);
+	daemon->holders_callbacks = (struct holders_callbacks){
+		.on_release = on_release,
+		.on_doubt = on_doubt,
+		.data = daemon,
+	};
+	daemon->holders = holders_new(loop, rpc, daemon->watcher, config,
+				      daemon->inventory, &daemon->holders_callbacks);
 	daemon->health = health_new(loop, daemon->worker, config, daemon->inventory,
-				    find_holders, daemon);
+				    holders_find, daemon->holders);
 	daemon->discovery = discovery_new(loop, daemon->watcher, daemon->worker, config,
-					  daemon->inventory, find_holders, daemon);
+					  daemon->inventory, holders_find,
+					  daemon->holders);
 	/* After the first scan, so that what is there keeps its place. */
-	find_holders(daemon);
-	reconsider_matches(daemon);
+	holders_find(daemon->holders);
+	reconsider(daemon);
 	start_plugins(daemon);
 	health_start(daemon->health);
 	start_registrar(daemon);
@@ -232,7 +207,7 @@ void daemon_change(struct daemon *daemon, const struct config *next)
 {
 	KUDEV_AUTO_CONFIG_CHANGE struct config_change change = {0};
 
-	find_holders(daemon);
+	holders_find(daemon->holders);
 	config_compare(daemon->config, next, &change);
 	inventory_change(daemon->inventory, &change);
 	health_change(daemon->health, &change);
@@ -241,16 +216,15 @@ void daemon_change(struct daemon *daemon, const struct config *next)
 	discovery_change(daemon->discovery, &change);
 	registrar_renew(daemon->registrar);
 	/* What pods hold of classes that are new. */
-	daemon->checkpoint_is_known = false;
-	find_holders(daemon);
-	reconsider_matches(daemon);
+	holders_change(daemon->holders, next);
+	reconsider(daemon);
 }
 
 void daemon_stop(struct daemon *daemon, loop_callback on_stopped, void *data)
 {
 	registrar_stop(daemon->registrar);
-	loop_timer_cancel(daemon->release);
 	daemon->discovery = discovery_free(daemon->discovery);
+	holders_stop(daemon->holders);
 	rpc_when_idle(daemon->rpc, on_stopped, data);
 }
 
@@ -273,8 +247,8 @@ struct daemon *daemon_free(struct daemon *daemon)
 	}
 	worker_free(daemon->worker);
 	health_free(daemon->health);
+	holders_free(daemon->holders);
 	inventory_free(daemon->inventory);
-	loop_timer_free(daemon->release);
 	watcher_free(daemon->watcher);
 	rpc_free(daemon->rpc);
 	free(daemon);

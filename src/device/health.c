@@ -20,7 +20,8 @@
 
 /* What is known of a device, beside what the inventory knows. */
 struct device_checks {
-	unsigned arrival;   /* of the device, that all of this is about */
+	unsigned listing;   /* of the device, that all of this is about */
+	unsigned arrival;   /* likewise; damping and recovered_ms last longer */
 	bool is_known;	    /* it was looked at since it came */
 	bool is_running;    /* a look has not ended yet */
 	bool is_late;	    /* and should have */
@@ -59,8 +60,9 @@ struct health {
 struct look {
 	struct worker_job job;
 	struct class_checks *owner; /* for the loop thread alone */
-	size_t device;		    /* its index */
-	unsigned arrival;	    /* of the device, when it was looked at */
+	unsigned device;	    /* its index */
+	unsigned listing;	    /* of the device, when it was looked at */
+	unsigned arrival;	    /* likewise */
 	unsigned generation;	    /* of the checks, likewise */
 	bool is_held;		    /* by a pod, at least maybe */
 	char *root;
@@ -252,10 +254,10 @@ static void reckon_damping(const struct class_checks *checks, struct device_chec
 		state->damping *= 2;
 }
 
-static void note_failure(struct class_checks *checks, size_t index, const char *failure)
+static void note_failure(struct class_checks *checks, struct device *device,
+			 const char *failure)
 {
-	struct device *device = checks->class->devices[index];
-	struct device_checks *state = &checks->devices[index];
+	struct device_checks *state = &checks->devices[device->index];
 	bool is_first = !state->is_known;
 
 	state->is_known = true;
@@ -269,10 +271,9 @@ static void note_failure(struct class_checks *checks, size_t index, const char *
 	inventory_set_failure(checks->class, device, failure);
 }
 
-static void note_success(struct class_checks *checks, size_t index)
+static void note_success(struct class_checks *checks, struct device *device)
 {
-	struct device *device = checks->class->devices[index];
-	struct device_checks *state = &checks->devices[index];
+	struct device_checks *state = &checks->devices[device->index];
 	bool is_first = !state->is_known;
 
 	state->is_known = true;
@@ -304,16 +305,22 @@ static void free_if_over(struct class_checks *checks)
 	checks_free(checks);
 }
 
-/* A device that went meanwhile is nobody's business any more, although it may be back. */
-static bool is_of_the_past(const struct look *look)
+/*
+ * The device that was looked at. One that went meanwhile is nobody's business any more,
+ * although it may be back, or another one has its index: NULL.
+ */
+static struct device *find_looked_at(const struct look *look)
 {
 	const struct class_checks *checks = look->owner;
-	const struct device *device;
+	struct device *device;
 
 	if (checks->is_over || look->generation != checks->generation)
-		return true;
-	device = checks->class->devices[look->device];
-	return device->absence || device->arrivals != look->arrival;
+		return NULL;
+	device = inventory_class_indexed(checks->class, look->device);
+	return device && !device->absence && device->listing == look->listing &&
+			       device->arrivals == look->arrival
+		       ? device
+		       : NULL;
 }
 
 static void on_looked(struct worker_job *job)
@@ -322,10 +329,12 @@ static void on_looked(struct worker_job *job)
 	struct class_checks *checks = look->owner;
 	KUDEV_AUTO_FREE char *failure = NULL;
 	struct device_checks *state;
+	struct device *device;
 	bool was_late;
 
 	checks->looks--;
-	if (is_of_the_past(look)) {
+	device = find_looked_at(look);
+	if (!device) {
 		free_if_over(checks);
 		return;
 	}
@@ -340,27 +349,28 @@ static void on_looked(struct worker_job *job)
 		log_denied(checks);
 	failure = judge_look(checks, look);
 	if (failure)
-		note_failure(checks, look->device, failure);
+		note_failure(checks, device, failure);
 	else
-		note_success(checks, look->device);
+		note_success(checks, device);
 }
 
-static void note_late(struct class_checks *checks, size_t index)
+static void note_late(struct class_checks *checks, struct device *device)
 {
 	KUDEV_AUTO_FREE char *failure = mem_printf("it does not answer within %u ms",
 						   config_of(checks)->timeout_ms);
 
-	note_failure(checks, index, failure);
+	note_failure(checks, device, failure);
 }
 
 static void on_late(struct worker_job *job)
 {
 	struct look *look = KUDEV_CONTAINER_OF(job, struct look, job);
+	struct device *device = find_looked_at(look);
 
-	if (is_of_the_past(look))
+	if (!device)
 		return;
 	look->owner->devices[look->device].is_late = true;
-	note_late(look->owner, look->device);
+	note_late(look->owner, device);
 }
 
 static void submit_look(struct class_checks *checks, const struct device *device)
@@ -380,6 +390,7 @@ static void submit_look(struct class_checks *checks, const struct device *device
 	};
 	look->owner = checks;
 	look->device = device->index;
+	look->listing = device->listing;
 	look->arrival = device->arrivals;
 	look->generation = checks->generation;
 	look->is_held = is_held;
@@ -400,12 +411,15 @@ static void submit_look(struct class_checks *checks, const struct device *device
 	worker_submit(checks->health->worker, &look->job);
 }
 
-/* Makes room for what is known of devices that are new in the class. */
+/*
+ * Makes room for what is known of devices that are new in the class; their indexes are below
+ * its capacity.
+ */
 static void follow_class(struct class_checks *checks)
 {
 	struct device_checks *devices;
 
-	if (checks->class->count <= checks->capacity)
+	if (checks->class->capacity <= checks->capacity)
 		return;
 	devices = mem_zero(checks->class->capacity * sizeof(*devices));
 	if (checks->capacity > 0)
@@ -418,9 +432,12 @@ static void follow_class(struct class_checks *checks)
 /* What was known of a device says nothing of what has come in its place. */
 static void follow_device(struct device_checks *state, const struct device *device)
 {
+	if (state->listing != device->listing)
+		*state = (struct device_checks){.listing = device->listing};
 	if (state->arrival == device->arrivals)
 		return;
 	*state = (struct device_checks){
+		.listing = device->listing,
 		.arrival = device->arrivals,
 		.damping = state->damping,
 		.recovered_ms = state->recovered_ms,
@@ -431,14 +448,14 @@ static void follow_device(struct device_checks *state, const struct device *devi
 static void look_at_devices(struct class_checks *checks, bool only_new)
 {
 	for (size_t i = 0; i < checks->class->count; i++) {
-		const struct device *device = checks->class->devices[i];
-		struct device_checks *state = &checks->devices[i];
+		struct device *device = checks->class->devices[i];
+		struct device_checks *state = &checks->devices[device->index];
 
 		follow_device(state, device);
 		if (device->absence)
 			continue;
 		if (state->is_late && !only_new)
-			note_late(checks, i);
+			note_late(checks, device);
 		else if (!state->is_running && !(only_new && state->is_known))
 			submit_look(checks, device);
 	}

@@ -6,23 +6,8 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "device/claims.h"
-#include "device/inventory.h"
+#include "device/internal.h"
 #include "device/topology.h"
-
-/* Of what a class has to say so many lines are written in so much time. */
-#define LOG_BURST 20
-#define LOG_INTERVAL_MS 10000
-/* The kubelet writes down what a pod got within this time. */
-#define GRANT_MS 30000
-
-struct inventory {
-	struct inventory_class **classes;
-	size_t class_count;
-	struct inventory_class *removed; /* no longer configured, but used or held */
-	struct claims *claims;
-	uint64_t holder_round;	   /* of the reckoning of holders; grows */
-	uint64_t holders_known_at; /* the last one that was completed; 0: none */
-};
 
 static struct inventory_class *class_new(const struct config_class *config,
 					 const char *node_name)
@@ -62,6 +47,7 @@ static void device_free(struct device *device)
 	unit_clear(&device->unit);
 	free(device->absence);
 	free(device->failure);
+	device_drop_holders(device);
 	if (device->class)
 		config_class_drop(device->class);
 	free(device);
@@ -146,7 +132,7 @@ void inventory_class_ignore(struct inventory_class *class, const void *data)
 	}
 }
 
-static void tell_observers(struct inventory_class *class)
+void inventory_class_tell(struct inventory_class *class)
 {
 	const struct inventory_observer *observer;
 
@@ -158,14 +144,6 @@ static void tell_observers(struct inventory_class *class)
 uint64_t inventory_releases(const struct inventory *inventory)
 {
 	return claims_releases(inventory->claims);
-}
-
-struct device *inventory_class_find(const struct inventory_class *class, const char *id)
-{
-	struct device *device;
-
-	HASH_FIND_STR(class->by_id, id, device);
-	return device;
 }
 
 static void log_health(struct inventory_class *class, const struct device *device,
@@ -312,7 +290,8 @@ static void unclaim_device(struct inventory *inventory, struct inventory_class *
 /* A pod is known to go on with the very nodes, whoever else may want them now. */
 static bool is_in_use(const struct inventory *inventory, const struct device *device)
 {
-	if (inventory->holders_known_at == 0 || !inventory_is_held(inventory, device))
+	if (inventory->reckonings[HOLD_CHECKPOINT].known_at == 0 ||
+	    !inventory_is_held(inventory, device))
 		return false;
 	for (size_t i = 0; i < device->unit.node_count; i++) {
 		const struct unit_node *node = &device->unit.nodes[i];
@@ -325,6 +304,14 @@ static bool is_in_use(const struct inventory *inventory, const struct device *de
 	return true;
 }
 
+void inventory_drop_device(struct inventory *inventory, struct inventory_class *class,
+			   struct device *device)
+{
+	unclaim_device(inventory, class, device);
+	inventory_class_unlist(class, device);
+	device_free(device);
+}
+
 /* absence NULL: it is there; else it is taken over. */
 static void set_absence(struct inventory *inventory, struct inventory_class *class,
 			struct device *device, char *absence)
@@ -333,6 +320,8 @@ static void set_absence(struct inventory *inventory, struct inventory_class *cla
 
 	free(device->absence);
 	device->absence = absence;
+	if (was_there && absence)
+		device->absent_since_ms = clock_ms();
 	if (absence && device->has_claims && !is_in_use(inventory, device))
 		unclaim_device(inventory, class, device);
 	else if (!absence)
@@ -354,7 +343,7 @@ void inventory_set_failure(struct inventory_class *class, struct device *device,
 	if (was_unchecked && failure)
 		log_health(class, device, "Unchecked");
 	if (class->version != version)
-		tell_observers(class);
+		inventory_class_tell(class);
 }
 
 static void log_move(const struct inventory_class *class, const struct device *device,
@@ -416,24 +405,6 @@ static void update_device(struct inventory *inventory, struct inventory_class *c
 	unit_clear(&old);
 }
 
-static struct device *list_unit(struct inventory_class *class, struct unit *unit)
-{
-	struct device *device = mem_zero(sizeof(*device));
-
-	class->list_size += list_device_size(strlen(unit->id), unit->numa_node);
-	device->unit = *unit;
-	memset(unit, 0, sizeof(*unit));
-	made_for(device, class);
-	device->index = (unsigned)class->count;
-	class->devices = mem_grow(class->devices, class->count, &class->capacity,
-				  sizeof(struct device *));
-	class->devices[class->count++] = device;
-	class->version++;
-	HASH_ADD_KEYPTR(hh, class->by_id, device->unit.id, strlen(device->unit.id),
-			device);
-	return device;
-}
-
 /* generic-device-plugin says nothing of topology, so pods that moved don't either. */
 static void locate(const struct inventory_class *class, struct unit *unit)
 {
@@ -459,12 +430,6 @@ static void relocate(struct inventory_class *class, const struct device *device,
 	class->version++;
 }
 
-static bool has_room(const struct inventory_class *class, const struct unit *unit)
-{
-	return class->list_size + list_device_size(strlen(unit->id), unit->numa_node) <=
-	       LIST_MAX_SIZE;
-}
-
 /* Unless the list has no room for it. */
 static void add_device(struct inventory *inventory, struct inventory_class *class,
 		       struct unit *unit)
@@ -472,11 +437,11 @@ static void add_device(struct inventory *inventory, struct inventory_class *clas
 	struct device *device;
 
 	locate(class, unit);
-	if (!has_room(class, unit)) {
+	if (!inventory_class_has_room(class, unit)) {
 		class->refused++;
 		return;
 	}
-	device = list_unit(class, unit);
+	device = inventory_class_list(class, unit);
 	device->seen = true;
 	note_arrival(class, device);
 	device->reason = device->failure;
@@ -511,8 +476,8 @@ static void take_absent(struct inventory *inventory, struct inventory_class *cla
 	if (device) {
 		device->seen = true;
 		set_absence(inventory, class, device, absence);
-	} else if (has_room(class, unit)) {
-		device = list_unit(class, unit);
+	} else if (inventory_class_has_room(class, unit)) {
+		device = inventory_class_list(class, unit);
 		device->seen = true;
 		device->absence = absence;
 		device->reason = absence;
@@ -560,7 +525,7 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 	}
 }
 
-static char *describe_loss(const struct unit *unit)
+char *inventory_describe_loss(const struct unit *unit)
 {
 	if (unit->node_count == 0)
 		return mem_string(
@@ -610,9 +575,10 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 
 		if (!device->seen)
 			set_absence(inventory, class, device,
-				    describe_loss(&device->unit));
+				    inventory_describe_loss(&device->unit));
 	}
 	unit_list_clear(units);
+	inventory_stir(inventory);
 	log_new_conflicts(class, conflicts);
 	conflicts_free(conflicts);
 	log_refused(class, refused);
@@ -620,7 +586,7 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 		log_summary(class);
 	/* One that was away and is not checked yet is as unhealthy as before. */
 	if (class->version != version || class->awaits_check)
-		tell_observers(class);
+		inventory_class_tell(class);
 }
 
 bool inventory_verify(struct inventory *inventory, struct inventory_class *class,
@@ -632,28 +598,15 @@ bool inventory_verify(struct inventory *inventory, struct inventory_class *class
 
 		if (node_identify(node->root, node->host_path, &identity) == 0)
 			continue;
-		set_absence(inventory, class, device, describe_loss(&device->unit));
-		tell_observers(class);
+		set_absence(inventory, class, device,
+			    inventory_describe_loss(&device->unit));
+		inventory_class_tell(class);
 	}
 	return device->healthy;
 }
 
-static void log_held(struct inventory_class *class, const char *id, bool is_listed)
-{
-	uint64_t suppressed;
-
-	if (!log_limit_burst(&class->held_limit, LOG_BURST, LOG_INTERVAL_MS, &suppressed))
-		return;
-	LOG_AT(is_listed ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR,
-	       is_listed ? "a pod holds a device that is not there"
-			 : "no room in the list for a device that a pod holds",
-	       LOG_STR("class", class->config->name),
-	       LOG_STR("resource", class->config->resource), LOG_STR("device_id", id),
-	       LOG_COUNT("suppressed", suppressed));
-}
-
-static bool is_removed(const struct inventory *inventory,
-		       const struct inventory_class *class)
+bool inventory_is_removed(const struct inventory *inventory,
+			  const struct inventory_class *class)
 {
 	const struct inventory_class *removed;
 
@@ -662,49 +615,6 @@ static bool is_removed(const struct inventory *inventory,
 			return true;
 	}
 	return false;
-}
-
-/* What no source has seen yet. */
-static void list_held(struct inventory *inventory, struct inventory_class *class,
-		      const char *id, int numa_node)
-{
-	KUDEV_AUTO_UNIT struct unit unit = {.id = mem_string(id), .numa_node = numa_node};
-	struct device *device;
-
-	if (!has_room(class, &unit)) {
-		log_held(class, id, false);
-		return;
-	}
-	device = list_unit(class, &unit);
-	device->held_round = inventory->holder_round;
-	device->absence = describe_loss(&device->unit);
-	device->reason = device->absence;
-	log_held(class, id, true);
-	tell_observers(class);
-}
-
-void inventory_hold(struct inventory *inventory, struct inventory_class *class,
-		    const char *id, int numa_node)
-{
-	struct device *device = inventory_class_find(class, id);
-
-	if (device)
-		device->held_round = inventory->holder_round;
-	else if (!is_removed(inventory, class))
-		list_held(inventory, class, id, numa_node);
-}
-
-void inventory_class_grant(struct inventory_class *class, const char *id)
-{
-	struct device *device = inventory_class_find(class, id);
-
-	if (device)
-		device->granted_ms = clock_ms();
-}
-
-void inventory_begin_holders(struct inventory *inventory)
-{
-	inventory->holder_round++;
 }
 
 /* What nobody can have any more, and no pod has, is free for another class. */
@@ -746,27 +656,17 @@ static void free_if_unused(struct inventory *inventory, struct inventory_class *
 	class_free(class);
 }
 
-void inventory_end_holders(struct inventory *inventory)
+void inventory_release_unused(struct inventory *inventory)
 {
 	struct inventory_class *class;
 	struct inventory_class *next;
 
-	inventory->holders_known_at = inventory->holder_round;
 	for (size_t i = 0; i < inventory->class_count; i++)
 		release_unused(inventory, inventory->classes[i]);
 	LL_FOREACH_SAFE(inventory->removed, class, next) {
 		release_unused(inventory, class);
 		free_if_unused(inventory, class);
 	}
-}
-
-bool inventory_is_held(const struct inventory *inventory, const struct device *device)
-{
-	bool is_granted = device->granted_ms > 0 &&
-			  clock_ms() - device->granted_ms < GRANT_MS;
-
-	return is_granted || inventory->holders_known_at == 0 ||
-	       device->held_round >= inventory->holders_known_at;
 }
 
 void inventory_class_await_checks(struct inventory_class *class, bool is_checked)
@@ -782,7 +682,7 @@ void inventory_class_use(struct inventory_class *class)
 void inventory_class_leave(struct inventory *inventory, struct inventory_class *class)
 {
 	class->users--;
-	if (is_removed(inventory, class))
+	if (inventory_is_removed(inventory, class))
 		free_if_unused(inventory, class);
 }
 
@@ -796,6 +696,8 @@ static void remove_class(void *item, void *data)
 	for (size_t i = 0; i < class->count; i++) {
 		struct device *device = class->devices[i];
 
+		if (!device->absence)
+			device->absent_since_ms = clock_ms();
 		mem_replace(&device->absence, "its class is not configured any more");
 		device->reason = device->absence;
 		device->healthy = false;

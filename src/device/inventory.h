@@ -7,9 +7,10 @@
  * state and why. Sources report what they see, plugins read and are told of changes;
  * nobody else keeps device state.
  *
- * A device that was listed once stays listed: the kubelet (from 1.34 on) panics
- * when an ID vanishes that a pod holds or that is just being allocated, so a vanished
- * device turns unhealthy and comes back under the same ID. Thread: the loop thread.
+ * The kubelet (from 1.34 on) panics when an ID vanishes that a pod holds or that is just
+ * being allocated, so a vanished device turns unhealthy and comes back under the same ID.
+ * It is forgotten only if it stays away and the kubelet says that nobody holds it.
+ * Thread: the loop thread.
  */
 
 #include <stdbool.h>
@@ -30,21 +31,39 @@ struct holder {
 	char *container;
 };
 
+/* Who says which devices pods hold; see kubelet/holders.h. */
+enum hold_source {
+	HOLD_CHECKPOINT, /* the kubelet's file: all of them, but later, and without names */
+	HOLD_LIST,	 /* its answers to PodResources */
+	HOLD_SOURCE_MAX,
+};
+
 struct device {
 	struct unit unit;
 	const struct config_class *class; /* that its unit was made for; held */
-	unsigned index;	    /* position in its class, from 0; never changes */
-	bool healthy;	    /* it is there and passes its checks */
+	/*
+	 * Its number in its class, from 0; never changes. That of a forgotten device goes to
+	 * the next one that comes.
+	 */
+	unsigned index;
+	unsigned
+		listing; /* of its class's: tells it from one that had its index before */
+	bool healthy;	 /* it is there and passes its checks */
 	const char *reason; /* why it is not healthy: one of the two below, or NULL */
 	char *absence;	    /* why it can't be had; NULL: it is there */
 	char *failure;	    /* what of its health check failed; NULL: it passed */
 	bool is_unchecked;  /* its first health check has not ended */
 	unsigned arrivals;  /* how often it has come: tells a device from one before it */
-	uint64_t held_round;	/* the last reckoning of holders that had it */
-	unsigned resets;	/* how often it was made ready for a container */
-	int64_t granted_ms;	/* when it was handed out last; 0: never */
+	int64_t absent_since_ms;
+	uint64_t held_rounds[HOLD_SOURCE_MAX]; /* the last reckonings that had it */
+	bool is_held;			       /* as it was logged */
+	bool is_doubted;    /* the kubelet was asked to write down whether it is held */
+	unsigned resets;    /* how often it was made ready for a container */
+	int64_t granted_ms; /* when it was handed out last; 0: never */
 	struct holder *holders; /* as far as their names are known */
 	size_t holder_count;
+	struct holder *next_holders; /* of the reckoning that has begun */
+	size_t next_holder_count;
 	bool has_claims; /* on its nodes */
 	bool seen;	 /* by the report that is being taken in */
 	UT_hash_handle hh;
@@ -79,7 +98,7 @@ struct inventory_observer {
 struct inventory_class {
 	const struct config_class *config; /* held; another one after a reload */
 	const char *node_name;		   /* owned by its configuration */
-	struct device **devices;	   /* by index */
+	struct device **devices;	   /* in the order of their indexes */
 	size_t count;
 	size_t capacity;
 	size_t healthy;
@@ -91,6 +110,8 @@ struct inventory_class {
 	struct log_limit summary_limit;
 	struct log_limit conflict_limit;
 	struct log_limit held_limit;
+	struct log_limit holder_limit;
+	unsigned listings; /* how many devices were ever listed */
 
 	struct device *by_id; /* hash */
 	bool is_checked;      /* its devices are unhealthy until their first check */
@@ -147,14 +168,32 @@ void inventory_set_failure(struct inventory_class *class, struct device *device,
 void inventory_class_await_checks(struct inventory_class *class, bool is_checked);
 
 /* The device was handed out just now, which the kubelet has not written down yet. */
-void inventory_class_grant(struct inventory_class *class, const char *id);
+void inventory_class_grant(struct inventory *inventory, struct inventory_class *class,
+			   const char *id);
 
 /*
- * A reckoning of which devices pods hold: inventory_hold() for each of them comes between
- * the two. Without the end, as when it can't be read, what was known goes on.
+ * A reckoning of which devices pods hold, by one source: inventory_hold() for each of them
+ * comes between the two. Without the end, as when it can't be read, what was known goes on.
+ * The end returns whether a device was released.
  */
-void inventory_begin_holders(struct inventory *inventory);
-void inventory_end_holders(struct inventory *inventory);
+void inventory_begin_holders(struct inventory *inventory, enum hold_source source);
+bool inventory_end_holders(struct inventory *inventory);
+
+/*
+ * A pod holds the device. One that no source has seen yet is listed as unhealthy, until
+ * it is reported. holder, whose strings are borrowed, may be NULL.
+ */
+void inventory_hold(struct inventory *inventory, struct inventory_class *class,
+		    const char *id, int numa_node, const struct holder *holder);
+
+/* The source will say something, so that names are waited for. */
+void inventory_expect_holders(struct inventory *inventory, enum hold_source source);
+
+/*
+ * What the source said last counts no more, since it says nothing new. Returns whether a
+ * device was released.
+ */
+bool inventory_drop_holders(struct inventory *inventory, enum hold_source source);
 
 /* Whether nodes that a class has no more are free for another one once a pod ends. */
 bool inventory_awaits_release(const struct inventory *inventory);
@@ -162,18 +201,41 @@ bool inventory_awaits_release(const struct inventory *inventory);
 /* Whether a pod holds the device, or may: before the first reckoning any may be held. */
 bool inventory_is_held(const struct inventory *inventory, const struct device *device);
 
+/* on_stir runs when inventory_review_holds() would say something else. */
+void inventory_observe_holds(struct inventory *inventory, loop_callback on_stir,
+			     void *data);
+
+struct hold_review {
+	bool is_any_held;     /* or may be */
+	int64_t granted_ms;   /* when a device was handed out last; 0: never */
+	int64_t forget_in_ms; /* when a device can be forgotten; -1: none */
+};
+
+/* What there is to wait for; grace_ms as below. */
+void inventory_review_holds(const struct inventory *inventory, int64_t grace_ms,
+			    struct hold_review *ret);
+
+/*
+ * Forgets devices that no source reports, which have been away for grace_ms and which
+ * nobody holds, also by the last HOLD_LIST, which was asked for at asked_ms: after they
+ * went, and after the kubelet must have heard of any time they were handed out. Returns how
+ * many.
+ */
+size_t inventory_forget(struct inventory *inventory, int64_t asked_ms, int64_t grace_ms);
+
+/*
+ * Whether HOLD_CHECKPOINT says of a device that it is held, and HOLD_LIST does not, so that
+ * the file may be out of date. Each device counts once, unless again is set.
+ */
+bool inventory_find_doubt(struct inventory *inventory, bool again);
+
 /* How often nodes were given up that another class may want; grows. */
 uint64_t inventory_releases(const struct inventory *inventory);
 
-/*
- * A pod holds the device. One that no source has seen yet is listed as unhealthy, until
- * it is reported.
- */
-void inventory_hold(struct inventory *inventory, struct inventory_class *class,
-		    const char *id, int numa_node);
-
-/* NULL if the class has no such device. */
+/* By ID or index; NULL if the class has no such device. */
 struct device *inventory_class_find(const struct inventory_class *class, const char *id);
+struct device *inventory_class_indexed(const struct inventory_class *class,
+				       unsigned index);
 
 /*
  * Looks whether the nodes of a healthy device are still there, for the moment between

@@ -169,10 +169,11 @@ static void on_refresh(void *data)
 	send_lists(plugin);
 }
 
-static void refresh_list(struct plugin *plugin)
+bool plugin_resend(struct plugin *plugin)
 {
 	if (!loop_timer_is_set(plugin->refresh))
 		loop_timer_set(plugin->refresh, REFRESH_MS);
+	return plugin->streams != NULL;
 }
 
 static void on_stream_sent(void *data)
@@ -333,7 +334,8 @@ static void note_grants(const struct plugin *plugin, const struct allocation *al
 	for (size_t i = 0; i < allocation->grant_count; i++) {
 		const struct grant *grant = &allocation->grants[i];
 
-		inventory_class_grant(plugin->class, grant->device->unit.id);
+		inventory_class_grant(plugin->inventory, plugin->class,
+				      grant->device->unit.id);
 		log_info("device allocated",
 			 LOG_STR("class", plugin->class->config->name),
 			 LOG_STR("resource", plugin->class->config->resource),
@@ -368,7 +370,7 @@ static void refuse(struct plugin *plugin, struct rpc_call *call, const char *dev
 	log_refusal(plugin, device_id, err);
 	rpc_call_fail(call, err->code == ENOENT ? RPC_NOT_FOUND : RPC_FAILED_PRECONDITION,
 		      error_message(err));
-	refresh_list(plugin);
+	(void)plugin_resend(plugin);
 }
 
 static void answer_allocate(struct plugin *plugin, struct rpc_call *call,

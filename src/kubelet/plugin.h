@@ -32,6 +32,13 @@ const struct config_class *plugin_class(const struct plugin *plugin);
 /* Serves the class on a listening socket, which the server owns from now on. */
 struct rpc_server *plugin_serve(struct plugin *plugin, struct rpc *rpc, int listen_fd);
 
+/*
+ * Sends the list soon, although it has not changed: to a kubelet that seems not to know it,
+ * or to have it write down what pods hold, which it does with each list. Returns whether
+ * anybody listens.
+ */
+bool plugin_resend(struct plugin *plugin);
+
 /* From then on devices are made ready before each start of a container; NULL: no more. */
 void plugin_prepare_with(struct plugin *plugin, const struct preparer *preparer);
 

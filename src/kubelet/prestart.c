@@ -65,19 +65,22 @@ static const char *mode_of(const struct config_class *class)
 
 static const char *path_of(const struct device *device)
 {
-	return device->unit.node_count > 0 ? unit_main_node(&device->unit)->host_path
-					   : NULL;
+	return device && device->unit.node_count > 0
+		       ? unit_main_node(&device->unit)->host_path
+		       : NULL;
 }
 
 static void log_result(const struct prestart *prestart, const char *id,
 		       const char *skipped, const struct error *err)
 {
 	const struct config_class *class = prestart->class->config;
-	/* Devices stay listed for ever. */
+	/* It may be forgotten by now, if nobody holds it after all. */
 	struct device *device = inventory_class_find(prestart->class, id);
 	const char *path = path_of(device);
 	int64_t duration_ms = clock_ms() - prestart->start_ms;
 
+	if (device && !err && !skipped)
+		device->resets++;
 	if (err)
 		log_error("device reset failed", LOG_STR("class", class->name),
 			  LOG_STR("resource", class->resource), LOG_STR("device_id", id),
@@ -93,7 +96,7 @@ static void log_result(const struct prestart *prestart, const char *id,
 			 LOG_STR("resource", class->resource), LOG_STR("device_id", id),
 			 LOG_STR("device_path", path), LOG_STR("mode", mode_of(class)),
 			 LOG_INT("duration_ms", duration_ms),
-			 LOG_INT("reset_count", ++device->resets));
+			 LOG_COUNT("reset_count", device ? device->resets : 0));
 }
 
 static void on_prepared(struct preparation *preparation, const struct error *err)

@@ -6,6 +6,10 @@
  * PreStartContainer: before each start of a container, its devices are made ready, all at
  * the same time, and the answer waits for the last of them. The kubelet gives it 30 s;
  * after a failure it starts the container a little later (kuberuntime_container.go).
+ *
+ * By then the kubelet has given the devices to that container, and says so to whoever asks
+ * who holds them. So being held is no reason here not to reset a device: it is for the one
+ * that holds it. What tells that somebody still uses it is the device itself (EBUSY).
  * Thread: the loop thread.
  */
 

@@ -118,8 +118,9 @@ static bool node_exists(const struct simulate *simulate, const char *path)
 	       node_identify(simulate->source.root, path, &identity) == 0;
 }
 
+/* Also of a node that was removed: it is in the class as long as that asks for it. */
 static void add_copies(const struct simulate *simulate, unsigned index, const char *path,
-		       struct unit_list *units)
+		       bool is_there, struct unit_list *units)
 {
 	const struct config_class *class = simulate->source.class;
 
@@ -132,6 +133,8 @@ static void add_copies(const struct simulate *simulate, unsigned index, const ch
 		unit->nodes[0].read_only = !strchr(class->permissions, 'w');
 		if (class->simulate.numa_nodes > 0)
 			unit->numa_node = (int)(index % class->simulate.numa_nodes);
+		if (!is_there)
+			unit->absence = mem_printf("%s is gone", path);
 	}
 }
 
@@ -143,11 +146,11 @@ static int simulate_scan(struct source *source, struct scan *ret, struct error *
 	strings_add(&ret->directories, simulate->directory);
 	for (unsigned i = 0; i < source->class->simulate.count; i++) {
 		KUDEV_AUTO_FREE char *path = node_path(simulate, i);
+		bool is_there = node_exists(simulate, path);
 
-		if (node_exists(simulate, path))
-			add_copies(simulate, i, path, &ret->units);
-		else
+		if (!is_there)
 			scan_add_missing(ret, path, "the simulated device was removed");
+		add_copies(simulate, i, path, is_there, &ret->units);
 	}
 	return 0;
 }

@@ -296,7 +296,7 @@ static void all_is_looked_at_once_more_on_demand(void **state)
 		       "- {name: sim, simulate: {count: 1}}\n");
 	class = inventory_class_at(fixture->inventory, 0);
 	inventory_hold(fixture->inventory, inventory_class_at(fixture->inventory, 0),
-		       "a1", LIST_NUMA_UNKNOWN);
+		       "a1", LIST_NUMA_UNKNOWN, NULL);
 	tree_file(fixture->tree, "/dev/a1", "");
 	fixture->changes = 0;
 	discovery_rescan(fixture->discovery);

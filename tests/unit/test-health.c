@@ -150,11 +150,11 @@ static void find_holders(void *data)
 	struct fixture *fixture = data;
 
 	fixture->rounds++;
-	inventory_begin_holders(fixture->inventory);
+	inventory_begin_holders(fixture->inventory, HOLD_CHECKPOINT);
 	if (fixture->held)
 		inventory_hold(fixture->inventory,
 			       inventory_class_at(fixture->inventory, 0), fixture->held,
-			       LIST_NUMA_UNKNOWN);
+			       LIST_NUMA_UNKNOWN, NULL);
 	if (!fixture->is_unreadable)
 		inventory_end_holders(fixture->inventory);
 }
@@ -892,6 +892,27 @@ static void a_look_at_what_was_there_before_says_nothing(void **state)
 	assert_int_equal(fixture->class->version, 4);
 }
 
+/* The same of one that was forgotten meanwhile, and whose index another one has. */
+static void a_look_at_what_was_forgotten_says_nothing_of_the_next(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_door("/dev/a", EIO, true);
+	start(fixture, "health: {open: true}", NEVER_MS);
+	report(fixture, "a b");
+	assert_posted(&house.begun);
+	report(fixture, "b");
+	assert_int_equal(inventory_forget(fixture->inventory, clock_ms() + 1, 0), 1);
+	set_door("/dev/a", 0, false);
+	report(fixture, "a-1 b");
+	assert_string_equal(inventory_class_indexed(fixture->class, 0)->unit.id, "a-1");
+	sem_post(&house.gate);
+	await_tries(fixture, "/dev/a", 2);
+	expect(fixture, "a-1 b");
+	assert_int_equal(door_at("/dev/a").refused, 1);
+	assert_int_equal(door_at("/dev/a").opened, 1);
+}
+
 static void a_device_that_comes_back_is_not_late_because_the_one_before_hangs(
 	void **state)
 {
@@ -970,6 +991,7 @@ int main(void)
 		TEST(a_device_that_comes_back_is_looked_at_anew),
 		TEST(a_device_that_went_and_came_between_two_reports_is_looked_at_anew),
 		TEST(a_look_at_what_was_there_before_says_nothing),
+		TEST(a_look_at_what_was_forgotten_says_nothing_of_the_next),
 		TEST(a_device_that_comes_back_is_not_late_because_the_one_before_hangs),
 		TEST(devices_that_come_later_are_looked_at_when_they_come),
 		TEST(checks_end_while_a_device_hangs),

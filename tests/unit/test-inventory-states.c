@@ -227,7 +227,7 @@ static void each_arrival_of_a_device_is_another_one(void **state)
 
 	make_nodes(fixture);
 	inventory_hold(fixture->inventory, inventory_class_at(fixture->inventory, ONE),
-		       "a", LIST_NUMA_UNKNOWN);
+		       "a", LIST_NUMA_UNKNOWN, NULL);
 	device = inventory_class_find(class, "a");
 	assert_int_equal(device->arrivals, 0);
 	REPORT(fixture, ONE, "a=/a", "b=/b");
@@ -255,24 +255,24 @@ static void what_pods_hold_is_reckoned_anew_each_time(void **state)
 	fixture->changes = 0;
 	/* Nobody has looked yet. */
 	assert_true(inventory_is_held(fixture->inventory, a));
-	inventory_begin_holders(fixture->inventory);
+	inventory_begin_holders(fixture->inventory, HOLD_CHECKPOINT);
 	inventory_end_holders(fixture->inventory);
 	assert_false(inventory_is_held(fixture->inventory, a));
-	inventory_begin_holders(fixture->inventory);
+	inventory_begin_holders(fixture->inventory, HOLD_CHECKPOINT);
 	inventory_hold(fixture->inventory, inventory_class_at(fixture->inventory, ONE),
-		       "a", LIST_NUMA_UNKNOWN);
+		       "a", LIST_NUMA_UNKNOWN, NULL);
 	assert_true(inventory_is_held(fixture->inventory, a));
 	/* It could not be read to its end: what was known goes on. */
-	inventory_begin_holders(fixture->inventory);
+	inventory_begin_holders(fixture->inventory, HOLD_CHECKPOINT);
 	assert_true(inventory_is_held(fixture->inventory, a));
-	inventory_begin_holders(fixture->inventory);
+	inventory_begin_holders(fixture->inventory, HOLD_CHECKPOINT);
 	inventory_end_holders(fixture->inventory);
 	assert_false(inventory_is_held(fixture->inventory, a));
 	/* What was just handed out is not written down yet. */
-	inventory_class_grant(class, "b");
-	inventory_class_grant(class, "no such device");
+	inventory_class_grant(fixture->inventory, class, "b");
+	inventory_class_grant(fixture->inventory, class, "no such device");
 	assert_true(inventory_is_held(fixture->inventory, b));
-	inventory_begin_holders(fixture->inventory);
+	inventory_begin_holders(fixture->inventory, HOLD_CHECKPOINT);
 	inventory_end_holders(fixture->inventory);
 	assert_true(inventory_is_held(fixture->inventory, b));
 	/* The kubelet knows that better than we do. */
@@ -287,7 +287,7 @@ static void a_device_that_a_pod_holds_is_listed_before_it_is_seen(void **state)
 
 	make_nodes(fixture);
 	inventory_hold(fixture->inventory, inventory_class_at(fixture->inventory, ONE),
-		       "x", 1);
+		       "x", 1, NULL);
 	expect(fixture, ONE, "x!");
 	assert_int_equal(fixture->changes, 1);
 	assert_true(
@@ -325,11 +325,11 @@ static void report_twins(const struct fixture *fixture, const char *plain_id,
 /* held: the ID of what pods hold; NULL: nothing. */
 static void reckon(const struct fixture *fixture, const char *held)
 {
-	inventory_begin_holders(fixture->inventory);
+	inventory_begin_holders(fixture->inventory, HOLD_CHECKPOINT);
 	if (held)
 		inventory_hold(fixture->inventory,
 			       inventory_class_at(fixture->inventory, ONE), held,
-			       LIST_NUMA_UNKNOWN);
+			       LIST_NUMA_UNKNOWN, NULL);
 	inventory_end_holders(fixture->inventory);
 }
 
@@ -486,7 +486,7 @@ static void a_device_that_was_held_unseen_gets_its_place_when_it_comes(void **st
 
 	make_places(fixture);
 	inventory_hold(fixture->inventory, inventory_class_at(fixture->inventory, ONE),
-		       "x", 1);
+		       "x", 1, NULL);
 	assert_int_equal(class->list_size, list_device_size(1, 1));
 	REPORT(fixture, ONE, "x=/zero");
 	assert_int_equal(class->devices[0]->unit.numa_node, 0);

@@ -362,7 +362,7 @@ static void of_many_held_devices_that_are_missing_the_first_are_logged(void **st
 
 			inventory_hold(fixture->inventory,
 				       inventory_class_at(fixture->inventory, ONE), id,
-				       LIST_NUMA_UNKNOWN);
+				       LIST_NUMA_UNKNOWN, NULL);
 		}
 	}
 	log_setup(LOG_LEVEL_NONE, LOG_FORMAT_JSON);

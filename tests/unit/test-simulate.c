@@ -84,8 +84,11 @@ static void removing_a_file_unplugs_the_device(void **state)
 	assert_int_equal(before.units.count, 2);
 	tree_remove(tree, "/run/kudev/simulate/cam/0");
 	assert_int_equal(source_scan(source, &without, NULL), 0);
-	assert_int_equal(without.units.count, 1);
-	assert_string_equal(without.units.items[0].id, "cam-1");
+	/* It is still one of the class. */
+	assert_int_equal(without.units.count, 2);
+	assert_string_equal(without.units.items[0].id, "cam-0");
+	assert_non_null(strstr(without.units.items[0].absence, "cam/0 is gone"));
+	assert_null(without.units.items[1].absence);
 	assert_non_null(
 		strstr(without.missing.items[0].path, "/run/kudev/simulate/cam/0"));
 	assert_int_equal(without.directories.count, 1);
