@@ -218,6 +218,7 @@ class Kubelet:
         self.answer_delay = 0.0
         self.dial = True
         self.watch = True
+        self.on_list = None  # called with each list, as the kubelet writes its checkpoint
         self.closes_ended = True  # False: a liar, whose connection outlives the stream
         # So often a stream that ended took the next client along: see _run_ended.
         self.displaced = 0
@@ -409,6 +410,8 @@ class Kubelet:
             resource = life.resources[name]
             resource.healthy = {d.ID for d in message.devices if d.health == "Healthy"}
             resource.unhealthy = {d.ID for d in message.devices if d.health != "Healthy"}
+        if self.on_list:
+            self.on_list(message)
 
     def _run_ended(self, life: _Life, name: str, slot: str, ended: PluginClient):
         """runClient up to 1.36: disconnects whoever is in the slot, not who ended.

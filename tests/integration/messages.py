@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The v1beta1 messages; generated here when the build did not do it."""
+"""The messages of both APIs; generated here when the build did not do it."""
 
 import subprocess
 import sys
@@ -9,12 +9,15 @@ from support import REPOSITORY
 
 try:
     from deviceplugin.v1beta1 import api_pb2 as pb
+    from podresources.v1 import api_pb2 as pod_resources
 except ImportError:
     with tempfile.TemporaryDirectory(prefix="kudev-pb2-") as directory:
         subprocess.run(["protoc", f"--python_out={directory}", "-I", REPOSITORY / "proto",
-                        "deviceplugin/v1beta1/api.proto"], check=True)
+                        "deviceplugin/v1beta1/api.proto", "podresources/v1/api.proto"],
+                       check=True)
         sys.path.insert(0, directory)
         from deviceplugin.v1beta1 import api_pb2 as pb
+        from podresources.v1 import api_pb2 as pod_resources
         sys.path.remove(directory)
 
 VERSION = "v1beta1"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from daemon import BINARY, Kudev
+from holders import PodResources
 from kubelet import Kubelet, PluginClient, Watcher
 
 DOMAIN = "example.com"
@@ -38,6 +39,7 @@ class Stage:
         self.plugins = self.directory / "p"
         self.root = self.directory / "r"
         self.simulated = self.directory / "s"
+        self.pod_resources_directory = self.directory / "pr"
         self.kudevs: list[Kudev] = []
         self._closers = []
         self.plugins.mkdir(mode=0o750)
@@ -96,7 +98,8 @@ class Stage:
     def kudev(self, *classes: dict, args=(), plugins=None, **options) -> Kudev:
         """A running one; classes with paths or groups look below the stage's root."""
         plugins = plugins or self.plugins
-        line = ["run", "--listen", "none", "--plugin-directory", plugins]
+        line = ["run", "--listen", "none", "--plugin-directory", plugins,
+                "--pod-resources", self.pod_resources_directory / "kubelet.sock"]
         if classes:
             line += ["--config", self.config(*classes)]
         if not any({"simulate", "match"} & each.keys() for each in classes):
@@ -110,6 +113,13 @@ class Stage:
         kubelet = Kubelet(plugins or self.plugins, **options)
         self.closes(kubelet)
         return kubelet.start() if start else kubelet
+
+    def pod_resources(self, kubelet: Kubelet, start=True) -> PodResources:
+        """That of this kubelet."""
+        served = PodResources(self.pod_resources_directory, kubelet.directory)
+        kubelet.on_list = served.write
+        self.closes(served)
+        return served.start() if start else served
 
     def endpoint(self, kubelet: Kubelet, name: str) -> Path:
         """The socket that was registered last."""
