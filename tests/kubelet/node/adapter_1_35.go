@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/klog/v2"
 	pluginapi "k8s.io/kubelet/pkg/apis/deviceplugin/v1beta1"
+	podresourcesapi "k8s.io/kubelet/pkg/apis/podresources/v1"
+	"k8s.io/kubernetes/pkg/kubelet/apis/podresources"
 	"k8s.io/kubernetes/pkg/kubelet/cm/containermap"
 	"k8s.io/kubernetes/pkg/kubelet/cm/devicemanager"
 	stub "k8s.io/kubernetes/pkg/kubelet/cm/devicemanager/plugin/v1beta1"
@@ -75,4 +77,21 @@ func startPlugin(list []*pluginapi.Device, socket, resource string) error {
 		return err
 	}
 	return server.Register(context.Background(), pluginapi.KubeletSocket, resource, "")
+}
+
+func (p devicesProvider) UpdateAllocatedDevices() { p.devices.UpdateAllocatedDevices() }
+
+// What else List asks for.
+type noCPUs struct{ podresources.CPUsProvider }
+
+func (noCPUs) GetCPUs(string, string) []int64 { return nil }
+
+type noMemory struct{ podresources.MemoryProvider }
+
+func (noMemory) GetMemory(string, string) []*podresourcesapi.ContainerMemory { return nil }
+
+type noDynamicResources struct{}
+
+func (noDynamicResources) GetDynamicResources(*v1.Pod, *v1.Container) []*podresourcesapi.DynamicResource {
+	return nil
 }

@@ -92,7 +92,10 @@ func (k *kubelet) start(request *Request) error {
 		return err
 	}
 	ready := config.NewSourcesReady(func(sets.Set[string]) bool { return k.ready.Load() })
-	return startManager(k.devices, k.activePods, ready, containers, running)
+	if err := startManager(k.devices, k.activePods, ready, containers, running); err != nil {
+		return err
+	}
+	return k.servePodResources()
 }
 
 // resume is when the pods of the node come from the API server, before or after the plugins:
