@@ -337,7 +337,6 @@ const struct field_type value_plugin_directory = {
 const struct field_type value_pod_resources = {
 	.wants = "an absolute path or none",
 	.schema = "string",
-	.pattern = "^(none$|(?!.*/\\.\\.(/|$))/[^\\x01-\\x1f\\x7f]*$)",
 	.parse = parse_pod_resources,
 };
 

@@ -198,8 +198,6 @@ USB = {"vendor": "1546", "product": "01a8", "serial": "x"}
 FULL = {
     "domain": "example.com",
     "pluginDirectory": "/var/lib/kubelet/device-plugins",
-    "podResources": "/var/lib/kubelet/pod-resources/kubelet.sock",
-    "forgetAfter": "10m",
     "listen": ":8080",
     "events": "auto",
     "logLevel": "info",

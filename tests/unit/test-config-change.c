@@ -255,7 +255,6 @@ static void settings_of_the_start_stay(void **state)
 {
 	static const char *const classes = "classes: [{name: a, paths: [/a]}]";
 	KUDEV_AUTO_FREE char *text = mem_printf("pluginDirectory: /x\nevents: inotify\n"
-						"podResources: none\n"
 						"logLevel: debug\n%s",
 						classes);
 	KUDEV_AUTO(config_free) struct config *old = parse_good(classes);
@@ -267,7 +266,7 @@ static void settings_of_the_start_stay(void **state)
 	(void)state;
 	config_keep_start(old, next, &keys);
 	joined = strings_join(&keys, " ");
-	assert_string_equal(joined, "pluginDirectory podResources events");
+	assert_string_equal(joined, "pluginDirectory events");
 	assert_ptr_equal(next->plugin_directory, directory);
 	assert_int_equal(next->events, CONFIG_EVENTS_AUTO);
 	assert_int_equal(next->log_level, LOG_LEVEL_DEBUG);
