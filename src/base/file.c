@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,6 +88,40 @@ bool file_is_same(const struct file_stamp *a, const struct file_stamp *b)
 {
 	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
 	       a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns;
+}
+
+static int write_all(int fd, const char *text, size_t size)
+{
+	while (size > 0) {
+		ssize_t written = write(fd, text, size);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return -errno;
+		text += written;
+		size -= (size_t)written;
+	}
+	return 0;
+}
+
+int file_replace(const char *path, const char *text, unsigned mode, struct error *err)
+{
+	KUDEV_AUTO_FREE char *made = mem_printf("%s.XXXXXX", path);
+	/* Neither follows a link nor opens what is there. */
+	KUDEV_AUTO_CLOSE int fd = mkostemp(made, O_CLOEXEC);
+	int r = 0;
+
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot write %s", path);
+	r = write_all(fd, text, strlen(text));
+	if (r == 0 && (fchmod(fd, mode) < 0 || rename(made, path) < 0))
+		r = -errno;
+	if (r < 0) {
+		(void)unlink(made);
+		return error_set_errno(err, -r, "cannot write %s", path);
+	}
+	return take_fd(&fd);
 }
 
 int directory_create(const char *path, unsigned mode, struct error *err)

@@ -29,6 +29,15 @@ struct file_stamp {
 struct file_stamp file_stamp(const char *path);
 bool file_is_same(const struct file_stamp *a, const struct file_stamp *b);
 
+/*
+ * Puts a file of this mode and text in the place of the one at path: whoever reads it gets
+ * all of the old one or all of the new. Returns its descriptor. It is not flushed to the
+ * disk: it may be lost with the power. What readers of the directory see meanwhile has
+ * FILE_SUFFIX_PATTERN behind its name.
+ */
+int file_replace(const char *path, const char *text, unsigned mode, struct error *err);
+#define FILE_SUFFIX_PATTERN ".??????"
+
 /* Makes a directory and its missing parents with this mode; an existing one is fine. */
 int directory_create(const char *path, unsigned mode, struct error *err);
 
