@@ -390,6 +390,8 @@ static void update_device(struct inventory *inventory, struct inventory_class *c
 		claims_add(inventory->claims, class, unit);
 		claims_drop(inventory->claims, class, &old);
 	}
+	if (device->class != class->config)
+		class->is_rearranged = true;
 	/* The hash keeps a pointer to the ID, so the old string stays. */
 	device->unit = *unit;
 	made_for(device, class);
@@ -398,6 +400,9 @@ static void update_device(struct inventory *inventory, struct inventory_class *c
 	memset(unit, 0, sizeof(*unit));
 	if (old.node_count > 0 && !unit_same_nodes(&old, &device->unit))
 		log_move(class, device, &old);
+	if (!unit_same_nodes(&old, &device->unit) ||
+	    !has_same_identities(&old, &device->unit))
+		class->is_rearranged = true;
 	/* It went and came between two scans. */
 	if (!device->absence && !has_same_identities(&old, &device->unit))
 		note_arrival(class, device);
@@ -566,6 +571,7 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 	class->conflicts = mem_zero(sizeof(*class->conflicts));
 	class->refused = 0;
 	class->awaits_check = false;
+	class->is_rearranged = false;
 	for (size_t i = 0; i < class->count; i++)
 		class->devices[i]->seen = false;
 	for (size_t i = 0; i < units->count; i++)
@@ -585,7 +591,7 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 	if (class->version != version)
 		log_summary(class);
 	/* One that was away and is not checked yet is as unhealthy as before. */
-	if (class->version != version || class->awaits_check)
+	if (class->version != version || class->awaits_check || class->is_rearranged)
 		inventory_class_tell(class);
 }
 

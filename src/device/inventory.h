@@ -116,6 +116,7 @@ struct inventory_class {
 	struct device *by_id; /* hash */
 	bool is_checked;      /* its devices are unhealthy until their first check */
 	bool awaits_check;    /* a device of it came with the report that is taken in */
+	bool is_rearranged; /* by that report: a known one has other nodes or settings */
 	struct inventory_observer *observers;
 	unsigned users;		      /* that would miss it */
 	struct inventory_class *next; /* of those that are no longer configured */
@@ -143,8 +144,8 @@ void inventory_class_use(struct inventory_class *class);
 void inventory_class_leave(struct inventory *inventory, struct inventory_class *class);
 
 /*
- * on_change runs after each change of the class, once for all that came together, and
- * when a device came whose health is to be checked.
+ * on_change runs after each change of the class, once for all that came together, also if
+ * it is only of how a device is handed out, and when one came whose health is to be checked.
  * Observers are called in their order, until inventory_class_ignore() with the same data.
  */
 void inventory_class_observe(struct inventory_class *class, loop_callback on_change,
