@@ -73,6 +73,7 @@ enum option_id {
 	OPTION_DOMAIN,
 	OPTION_PLUGIN_DIRECTORY,
 	OPTION_POD_RESOURCES,
+	OPTION_CDI_DIRECTORY,
 	OPTION_LISTEN,
 	OPTION_EVENTS,
 	OPTION_LOG_LEVEL,
@@ -103,6 +104,8 @@ static const struct option_help {
 	 "(" CONFIG_PLUGIN_DIRECTORY ")"},
 	{"pod-resources", OPTION_POD_RESOURCES, IN_RUN | IN_CHECK, "SOCKET",
 	 "who holds what (" CONFIG_POD_RESOURCES "), or none"},
+	{"cdi-directory", OPTION_CDI_DIRECTORY, IN_RUN | IN_CHECK, "DIR",
+	 "for CDI specs (" CONFIG_CDI_DIRECTORY ")"},
 	{"listen", OPTION_LISTEN, IN_MOST, "ADDRESS", "reserved for health and metrics"},
 	{"root", OPTION_ROOT, IN_MOST, "DIR", "look for devices and sysfs below DIR"},
 	{"lenient", OPTION_LENIENT, IN_ALL, NULL,
@@ -227,6 +230,9 @@ static bool take_option(struct options *options, enum option_id id, const char *
 		break;
 	case OPTION_POD_RESOURCES:
 		settings->pod_resources = argument;
+		break;
+	case OPTION_CDI_DIRECTORY:
+		settings->cdi_directory = argument;
 		break;
 	case OPTION_LISTEN:
 		settings->listen = argument;

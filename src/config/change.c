@@ -184,7 +184,7 @@ static bool same_answers(const struct config_class *a, const struct config_class
 	       SAME_ITEMS(a, b, env, env_count, same_pair) &&
 	       SAME_ITEMS(a, b, annotations, annotation_count, same_pair) &&
 	       SAME_ITEMS(a, b, mounts, mount_count, same_mount) &&
-	       a->preferred == b->preferred;
+	       a->preferred == b->preferred && a->cdi.write == b->cdi.write;
 }
 
 bool config_class_equal(const struct config_class *a, const struct config_class *b)
@@ -241,6 +241,7 @@ void config_keep_start(struct config *old, struct config *next, struct strings *
 	keep_text(&old->plugin_directory, &next->plugin_directory, "pluginDirectory",
 		  ret_keys);
 	keep_text(&old->pod_resources, &next->pod_resources, "podResources", ret_keys);
+	keep_text(&old->cdi_directory, &next->cdi_directory, "cdiDirectory", ret_keys);
 	keep_text(&old->listen, &next->listen, "listen", ret_keys);
 	if (old->events != next->events)
 		strings_add(ret_keys, "events");

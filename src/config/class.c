@@ -94,6 +94,19 @@ static void finish_resource(const struct config *config, struct config_class *cl
 		class_report(class, diagnostics, error_message(&err));
 }
 
+static void check_kind(const struct config_class *class, struct diagnostics *diagnostics)
+{
+	KUDEV_AUTO_ERROR struct error err = {0};
+	KUDEV_AUTO_FREE char *message = NULL;
+
+	if (!class->cdi.write || !class->resource ||
+	    resource_name_check(class->resource, NULL) < 0 ||
+	    cdi_kind_check(class->resource, &err) == 0)
+		return;
+	message = mem_printf("cdi: %s", error_message(&err));
+	class_report(class, diagnostics, message);
+}
+
 static bool is_same(const char *a, const char *b)
 {
 	return a && b && strcmp(a, b) == 0;
@@ -126,6 +139,7 @@ void classes_finish(struct config *config, struct diagnostics *diagnostics)
 		struct config_class *class = &config->classes[i];
 
 		finish_resource(config, class, diagnostics);
+		check_kind(class, diagnostics);
 		for (size_t j = 0; j < i; j++) {
 			const struct config_class *first = &config->classes[j];
 

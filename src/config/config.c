@@ -180,6 +180,7 @@ struct config *config_free(struct config *config)
 	free(config->domain);
 	free(config->plugin_directory);
 	free(config->pod_resources);
+	free(config->cdi_directory);
 	free(config->listen);
 	free(config->root);
 	free(config->node_name);

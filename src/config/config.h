@@ -28,6 +28,8 @@
 #define CONFIG_PLUGIN_DIRECTORY "/var/lib/kubelet/device-plugins"
 /* Below the kubelet's root directory (its apis/podresources/constants.go). */
 #define CONFIG_POD_RESOURCES "/var/lib/kubelet/pod-resources/kubelet.sock"
+/* Of the two that runtimes read, the one for specs that programs write. */
+#define CONFIG_CDI_DIRECTORY "/var/run/cdi"
 #define CONFIG_DOMAIN "kudev.io"
 #define CONFIG_SQUAT_DOMAIN "squat.ai"
 #define CONFIG_LISTEN ":8080"
@@ -253,6 +255,11 @@ struct config_mount {
 	bool read_only;
 };
 
+/* The Container Device Interface. */
+struct config_cdi {
+	bool write; /* a spec, with a name for each device */
+};
+
 struct config_class {
 	char *name;
 	char *resource; /* domain/name, as the kubelet is told it */
@@ -281,6 +288,7 @@ struct config_class {
 	struct config_mount *mounts;
 	size_t mount_count;
 	enum config_preferred preferred;
+	struct config_cdi cdi;
 
 	/* Where the class was written; file is owned by the class and never NULL. */
 	char *file;
@@ -295,7 +303,8 @@ struct config {
 	char *plugin_directory;
 	char *pod_resources; /* the socket; "none": off */
 	unsigned forget_after_ms;
-	char *listen; /* "none": off */
+	char *cdi_directory; /* for specs; cleaned */
+	char *listen;	     /* "none": off */
 	enum log_level log_level;
 	enum log_format log_format;
 	enum config_events events;

@@ -275,14 +275,6 @@ static void read_map(struct document *document, const yaml_node_t *node,
 	}
 }
 
-static void read_reserved(struct document *document, const yaml_node_t *node,
-			  const struct field *field, void *target)
-{
-	(void)target;
-	document_error(document, node, "%s: is not supported by this version of kudev",
-		       field->key);
-}
-
 const struct field_type field_unsigned = {
 	.wants = "a whole number",
 	.schema = "integer",
@@ -325,12 +317,6 @@ const struct field_type field_map = {
 	.wants = "a mapping",
 	.schema = "object",
 	.read = read_map,
-};
-
-const struct field_type field_reserved = {
-	.wants = "nothing",
-	.schema = NULL,
-	.read = read_reserved,
 };
 
 static void read_scalar(struct document *document, const yaml_node_t *node,
@@ -432,8 +418,7 @@ static void report_unknown(struct document *document, const yaml_node_t *key,
 		return;
 	}
 	for (; fields->key; fields++)
-		if (fields->type != &field_reserved)
-			words[count++] = fields->key;
+		words[count++] = fields->key;
 	words[count] = NULL;
 	nearest = text_nearest(node_text(key), words);
 	document_report(document, document->sloppy, key, "unknown key %s%s%s%s", quoted,

@@ -95,7 +95,6 @@ extern const struct field_type field_choice;   /* an enum */
 extern const struct field_type field_mapping;  /* a struct in place */
 extern const struct field_type field_list;     /* an array of structs */
 extern const struct field_type field_map;      /* an array; keys pass field->check */
-extern const struct field_type field_reserved; /* known, but not to this version */
 
 /* Gives every field that has one its fallback. */
 void fields_default(const struct field *fields, void *target);

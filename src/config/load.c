@@ -43,6 +43,8 @@ static const struct setting {
 	 false},
 	{"--pod-resources", "KUDEV_POD_RESOURCES",
 	 offsetof(struct settings, pod_resources), native_fields, "podResources", false},
+	{"--cdi-directory", "KUDEV_CDI_DIRECTORY",
+	 offsetof(struct settings, cdi_directory), native_fields, "cdiDirectory", false},
 	{"--listen", "KUDEV_LISTEN", offsetof(struct settings, listen), native_fields,
 	 "listen", true},
 	{"--events", "KUDEV_EVENTS", offsetof(struct settings, events), native_fields,

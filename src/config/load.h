@@ -22,6 +22,7 @@ struct settings {
 	const char *domain;
 	const char *plugin_directory;
 	const char *pod_resources;
+	const char *cdi_directory;
 	const char *listen;
 	const char *events;
 	const char *log_level;

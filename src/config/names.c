@@ -12,6 +12,9 @@
 #define SUBDOMAIN_MAX 253
 #define NAME_PART_MAX 63
 
+/* Its file is kudev-<kind>.json, and for a moment has seven bytes more: NAME_MAX is 255. */
+#define CDI_KIND_MAX 237
+
 /* The kubelet checks "requests." + name, which leaves that much less for the domain. */
 #define REQUESTS_PREFIX "requests."
 #define RESOURCE_DOMAIN_MAX (SUBDOMAIN_MAX - (sizeof(REQUESTS_PREFIX) - 1))
@@ -145,6 +148,20 @@ int resource_name_check(const char *name, struct error *err)
 	if (r < 0)
 		return r;
 	return check_name_part(slash + 1, err);
+}
+
+int cdi_kind_check(const char *resource, struct error *err)
+{
+	const char *name = strchr(resource, '/') + 1;
+
+	if (strlen(resource) > CDI_KIND_MAX)
+		return refuse_length(resource, strlen(resource), CDI_KIND_MAX, err);
+	if (!strchr(LOWER, resource[0]) || strchr(DIGITS, name[0]))
+		return text_refuse(resource,
+				   "is no kind of CDI devices: it must begin with a "
+				   "letter, before the / and behind it",
+				   err);
+	return 0;
 }
 
 int env_name_check(const char *name, struct error *err)

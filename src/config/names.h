@@ -22,6 +22,12 @@ int domain_name_check(const char *name, struct error *err);
 /* What stands behind the / of a resource name. */
 int class_name_check(const char *name, struct error *err);
 
+/*
+ * A resource whose name is a kind of CDI devices too, vendor/class: both begin with a
+ * letter (pkg/parser of container-device-interface), and the name of its spec file fits.
+ */
+int cdi_kind_check(const char *resource, struct error *err);
+
 /* An environment variable (IsEnvVarName in apimachinery's validation.go). */
 int env_name_check(const char *name, struct error *err);
 

@@ -284,6 +284,17 @@ static const struct field mount_fields[] = {
 	{0},
 };
 
+static const struct field cdi_fields[] = {
+	{
+		.key = "write",
+		.help = "Whether to hand a device out as a CDI name as well.",
+		.type = &field_boolean,
+		.flags = FIELD_REQUIRED,
+		.offset = offsetof(struct config_cdi, write),
+	},
+	{0},
+};
+
 static const struct field shorthand_item = {.key = "paths", .type = &type_shorthand};
 static const struct field group_item = {
 	.key = "groups",
@@ -465,8 +476,10 @@ static const struct field class_fields[] = {
 	},
 	{
 		.key = "cdi",
-		.help = "Hand the device out as a CDI name as well.",
-		.type = &field_reserved,
+		.help = "Names of the Container Device Interface for its devices.",
+		.type = &field_mapping,
+		.fields = cdi_fields,
+		.offset = offsetof(struct config_class, cdi),
 	},
 	{0},
 };
@@ -511,6 +524,13 @@ const struct field native_fields[] = {
 		.max = FORGET_MAX_MS,
 		.fallback = "10m",
 		.offset = offsetof(struct config, forget_after_ms),
+	},
+	{
+		.key = "cdiDirectory",
+		.help = "Where container runtimes look for CDI specs.",
+		.type = &value_path,
+		.fallback = CONFIG_CDI_DIRECTORY,
+		.offset = offsetof(struct config, cdi_directory),
 	},
 	{
 		.key = "listen",

@@ -61,8 +61,7 @@ static void check_sources(struct document *document, const yaml_node_t *mapping,
 
 		if (!(fields->flags & FIELD_SOURCE))
 			continue;
-		if (fields->type != &field_reserved)
-			words[count++] = fields->key;
+		words[count++] = fields->key;
 		key = document_key(document, mapping, fields->key);
 		if (key && first)
 			document_error(

@@ -102,6 +102,8 @@ static const struct {
 	{"mounts.readOnly", "paths: [/d], mounts: [{hostPath: /a, containerPath: /c}]",
 	 "paths: [/d], mounts: [{hostPath: /a, containerPath: /c, readOnly: true}]"},
 	{"preferred", "paths: [/d]", "paths: [/d], preferred: packed"},
+	{"cdi.write", "paths: [/d], cdi: {write: false}",
+	 "paths: [/d], cdi: {write: true}"},
 	{"health.open", "paths: [/d], health: {open: true}", "paths: [/d]"},
 	{"health.attributes.equals",
 	 "paths: [/d], health: {attributes: {a: {equals: x}}}",
@@ -169,7 +171,7 @@ static void collect(const struct field *field, const char *prefix, unsigned dept
 	KUDEV_AUTO_FREE char *name = mem_printf("%s%s%s", prefix, *prefix ? "." : "",
 						field->key);
 
-	if (field->type == &field_reserved || is_identity(name))
+	if (is_identity(name))
 		return;
 	if (!fields || strcmp(field->key, "not") == 0) {
 		strings_add(ret, name);
@@ -254,9 +256,10 @@ static void what_belongs_to_classes_is_ordered_like_them(void **state)
 static void settings_of_the_start_stay(void **state)
 {
 	static const char *const classes = "classes: [{name: a, paths: [/a]}]";
-	KUDEV_AUTO_FREE char *text = mem_printf("pluginDirectory: /x\nevents: inotify\n"
-						"logLevel: debug\n%s",
-						classes);
+	KUDEV_AUTO_FREE char *text =
+		mem_printf("pluginDirectory: /x\ncdiDirectory: /y\nevents: inotify\n"
+			   "logLevel: debug\n%s",
+			   classes);
 	KUDEV_AUTO(config_free) struct config *old = parse_good(classes);
 	KUDEV_AUTO(config_free) struct config *next = parse_good(text);
 	KUDEV_AUTO_STRINGS struct strings keys = {0};
@@ -266,7 +269,7 @@ static void settings_of_the_start_stay(void **state)
 	(void)state;
 	config_keep_start(old, next, &keys);
 	joined = strings_join(&keys, " ");
-	assert_string_equal(joined, "pluginDirectory events");
+	assert_string_equal(joined, "pluginDirectory cdiDirectory events");
 	assert_ptr_equal(next->plugin_directory, directory);
 	assert_int_equal(next->events, CONFIG_EVENTS_AUTO);
 	assert_int_equal(next->log_level, LOG_LEVEL_DEBUG);

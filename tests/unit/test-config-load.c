@@ -312,6 +312,7 @@ static void bad_settings_name_the_flag_or_variable(void **state)
 		.listen = "80",
 		.plugin_directory = "x",
 		.pod_resources = "y",
+		.cdi_directory = "y",
 		.log_level = "",
 		.root = "rel",
 	};
@@ -330,6 +331,7 @@ static void bad_settings_name_the_flag_or_variable(void **state)
 		"only\n"
 		"--plugin-directory: \"x\" is not an absolute path: it must begin with /\n"
 		"--pod-resources: \"y\" is not an absolute path: it must begin with /\n"
+		"--cdi-directory: \"y\" is not an absolute path: it must begin with /\n"
 		"--listen: \"80\" has no port: write host:port, :port or none\n"
 		"--log-level: must be debug, info, warn, error, none or all, not \"\"\n"
 		"--root: \"rel\" is not an absolute path: it must begin with /\n");

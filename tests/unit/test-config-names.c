@@ -40,6 +40,8 @@ static void check_names(const struct name_case *tests, size_t count,
 #define NO_DOMAIN "is no domain: it may hold lower-case letters, digits, - and . only"
 #define NO_LABEL \
 	"is no domain: each part between dots must begin and end with a letter or digit"
+#define NO_KIND \
+	"is no kind of CDI devices: it must begin with a letter, before the / and behind it"
 #define NO_ENV "is no environment variable: it may hold letters, digits, _, - and . only"
 #define NO_END "is no name: it must begin and end with a letter or digit"
 
@@ -82,6 +84,23 @@ static void resources_are_those_that_the_kubelet_takes(void **state)
 
 	(void)state;
 	check_names(tests, KUDEV_ARRAY_SIZE(tests), resource_name_check);
+}
+
+static void kinds_are_resources_that_begin_with_letters(void **state)
+{
+	static const struct name_case tests[] = {
+		{"ex.com/a", NULL},
+		{"e/A_b.c-1", NULL},
+		{"3com.com/a", "\"3com.com/a\" " NO_KIND},
+		{"ex.com/3d", "\"ex.com/3d\" " NO_KIND},
+	};
+	KUDEV_AUTO_ERROR struct error err = {0};
+
+	(void)state;
+	check_names(tests, KUDEV_ARRAY_SIZE(tests), cdi_kind_check);
+	/* The name of its file would not fit. */
+	assert_int_equal(cdi_kind_check(DOMAIN_244 "/a", &err), -EINVAL);
+	assert_non_null(strstr(error_message(&err), "has 246 characters, 237 at most"));
 }
 
 static void domain_leaves_room_for_the_quota_prefix(void **state)
@@ -164,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(resources_are_those_that_the_kubelet_takes),
+		cmocka_unit_test(kinds_are_resources_that_begin_with_letters),
 		cmocka_unit_test(domain_leaves_room_for_the_quota_prefix),
 		cmocka_unit_test(variables_are_those_that_kubernetes_takes),
 		cmocka_unit_test(annotations_are_qualified_names_in_any_case),

@@ -54,6 +54,9 @@ static void top_level_keys_are_strict(void **state)
 		 "h, as in 30s\n"},
 		{"forgetAfter: 500ms\n" CLASS,
 		 "t:1:14: forgetAfter: must be 1000ms to 604800s, not 500ms\n"},
+		{"cdiDirectory: run/cdi\n" CLASS,
+		 "t:1:15: cdiDirectory: \"run/cdi\" is not an absolute path: it must begin "
+		 "with /\n"},
 		{"classes: {}\n", "t:1:10: classes: expected a list, got a mapping\n"},
 		{"classes: [a]\n", "t:1:11: classes: expected a mapping, got \"a\"\n"},
 		{"domian: a\n",
@@ -189,8 +192,18 @@ static void a_class_has_one_source(void **state)
 		{BARE "  v4l2loopback: {}\n  match: [{subsystem: tty}]\n",
 		 "t:3:3: a class has one source, but both \"match\" (at 4:3) and "
 		 "\"v4l2loopback\" (at 3:3) are given\n"},
-		{CLASS "  cdi: {write: true}\n",
-		 "t:4:8: cdi: is not supported by this version of kudev\n"},
+		{CLASS "  cdi: {write: true}\n", NULL},
+		{CLASS "  cdi: {write: false}\n  resource: 3com.com/3\n", NULL},
+		{CLASS "  cdi: {write: yes}\n",
+		 "t:4:16: write: expected true or false, got \"yes\"; write true\n"},
+		{CLASS "  cdi: true\n", "t:4:8: cdi: expected a mapping, got \"true\"\n"},
+		{CLASS "  cdi: {}\n", "t:4:8: the key \"write\" is missing\n"},
+		{CLASS "  cdi: {writes: true}\n",
+		 "t:4:8: the key \"write\" is missing\n"
+		 "t:4:9: unknown key \"writes\"; did you mean \"write\"?\n"},
+		{CLASS "  cdi: {write: true}\n  resource: a.b/3d\n",
+		 "t:2:3: cdi: \"a.b/3d\" is no kind of CDI devices: it must begin with a "
+		 "letter, before the / and behind it\n"},
 		{CLASS "  identity: serial\n  together: parent\n",
 		 "t:4:3: identity: is for classes with match; the devices of this one are "
 		 "known by their paths\n"
@@ -383,6 +396,8 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_string_equal(config->plugin_directory, CONFIG_PLUGIN_DIRECTORY);
 	assert_string_equal(config->pod_resources, CONFIG_POD_RESOURCES);
 	assert_int_equal(config->forget_after_ms, 600000);
+	assert_string_equal(config->cdi_directory, CONFIG_CDI_DIRECTORY);
+	assert_false(config->classes[0].cdi.write);
 	assert_string_equal(config->listen, ":8080");
 	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
 	assert_int_equal(config->log_format, LOG_FORMAT_JSON);
