@@ -11,6 +11,7 @@
 #include "kubelet/holders.h"
 #include "kubelet/plugin.h"
 #include "kubelet/registrar.h"
+#include "kubelet/specfile.h"
 #include "rpc/rpc.h"
 #include "source/discovery.h"
 
@@ -29,7 +30,8 @@ struct daemon {
 	struct inventory *inventory;
 	struct discovery *discovery;
 	struct health *health;
-	struct plugin **plugins; /* one a class, as in the configuration */
+	struct plugin **plugins;     /* one a class, as in the configuration */
+	struct specfile **specfiles; /* likewise; NULL: it has none, or not yet */
 	struct leaver *leavers;
 	struct registrar *registrar;
 	struct holders *holders;
@@ -52,6 +54,14 @@ static void reconsider(struct daemon *daemon)
 		discovery_rescan(daemon->discovery);
 		return;
 	}
+}
+
+/* Specs of classes that are gone are of use as long as a pod holds one of their devices. */
+static void on_checkpoint(void *data)
+{
+	const struct daemon *daemon = data;
+
+	specfile_sweep(daemon->config);
 }
 
 static void on_release(void *data)
@@ -101,14 +111,34 @@ static void start_plugins(struct daemon *daemon)
 	size_t count = daemon->config->class_count;
 
 	daemon->plugins = mem_zero(count * sizeof(*daemon->plugins));
+	daemon->specfiles = mem_zero(count * sizeof(*daemon->specfiles));
 	for (size_t i = 0; i < count; i++)
 		set_up_plugin(daemon, daemon->config, i);
+}
+
+/* Not before its devices are known, or pods that hold some could not start again. */
+static void set_up_specfile(struct daemon *daemon, size_t index)
+{
+	const struct config *config = daemon->config;
+	struct specfile **specfile = &daemon->specfiles[index];
+
+	if (*specfile && config->classes[index].cdi.write)
+		specfile_refresh(*specfile);
+	else if (*specfile)
+		*specfile = specfile_free(*specfile);
+	else if (config->classes[index].cdi.write &&
+		 discovery_knows(daemon->discovery, index))
+		*specfile = specfile_new(daemon->loop, daemon->watcher, daemon->inventory,
+					 inventory_class_at(daemon->inventory, index),
+					 config->cdi_directory);
+	plugin_name_with(daemon->plugins[index], *specfile);
 }
 
 static void on_known(size_t index, void *data)
 {
 	struct daemon *daemon = data;
 
+	set_up_specfile(daemon, index);
 	registrar_add(daemon->registrar, daemon->plugins[index]);
 }
 
@@ -143,6 +173,7 @@ int daemon_new(struct loop *loop, const struct config *config, struct daemon **r
 	daemon->holders_callbacks = (struct holders_callbacks){
 		.on_release = on_release,
 		.on_doubt = on_doubt,
+		.on_checkpoint = on_checkpoint,
 		.data = daemon,
 	};
 	daemon->holders = holders_new(loop, rpc, daemon->watcher, config,
@@ -181,15 +212,24 @@ static void remove_plugin(void *item, void *data)
 
 	log_info("class removed", LOG_STR("class", class->name),
 		 LOG_STR("resource", class->resource));
+	plugin_name_with(item, NULL);
 	leaver->plugin = item;
 	LL_PREPEND(daemon->leavers, leaver);
 	registrar_remove(daemon->registrar, item, on_left, daemon);
+}
+
+static void remove_specfile(void *item, void *data)
+{
+	(void)data;
+	specfile_free(item);
 }
 
 static void change_plugins(struct daemon *daemon, const struct config_change *change)
 {
 	daemon->plugins = config_change_apply(change, daemon->plugins, remove_plugin,
 					      daemon);
+	daemon->specfiles = config_change_apply(change, daemon->specfiles,
+						remove_specfile, NULL);
 	for (size_t i = 0; i < change->next->class_count; i++) {
 		const struct config_class *class = &change->next->classes[i];
 
@@ -199,6 +239,14 @@ static void change_plugins(struct daemon *daemon, const struct config_change *ch
 			 LOG_STR("class", class->name),
 			 LOG_STR("resource", class->resource));
 		set_up_plugin(daemon, change->next, i);
+	}
+}
+
+static void change_specfiles(struct daemon *daemon, const struct config_change *change)
+{
+	for (size_t i = 0; i < change->next->class_count; i++) {
+		if (change->steps[i].change == CLASS_CHANGED)
+			set_up_specfile(daemon, i);
 	}
 }
 
@@ -214,6 +262,7 @@ void daemon_change(struct daemon *daemon, const struct config *next)
 	change_plugins(daemon, &change);
 	daemon->config = next;
 	discovery_change(daemon->discovery, &change);
+	change_specfiles(daemon, &change);
 	registrar_renew(daemon->registrar);
 	/* What pods hold of classes that are new. */
 	holders_change(daemon->holders, next);
@@ -238,9 +287,12 @@ struct daemon *daemon_free(struct daemon *daemon)
 	/* Before the worker: what that has to do is known to the sources. */
 	discovery_free(daemon->discovery);
 	registrar_free(daemon->registrar);
-	for (size_t i = 0; i < daemon->config->class_count; i++)
+	for (size_t i = 0; i < daemon->config->class_count; i++) {
 		plugin_free(daemon->plugins[i]);
+		specfile_free(daemon->specfiles[i]);
+	}
 	free(daemon->plugins);
+	free(daemon->specfiles);
 	LL_FOREACH_SAFE(daemon->leavers, leaver, next) {
 		plugin_free(leaver->plugin);
 		free(leaver);

@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "base/text.h"
 #include "kubelet/allocate.h"
+#include "kubelet/cdi.h"
 
 /*
  * Where something was put in the container: the kubelet drops a second one for the path.
@@ -24,6 +25,8 @@ struct container {
 	size_t mount_capacity;
 	size_t device_capacity;
 	size_t annotation_capacity;
+	size_t cdi_capacity;
+	bool with_cdi;
 	struct taken_path *taken;
 
 	struct device **devices; /* each once, by index */
@@ -75,7 +78,8 @@ static bool take_path(struct container *container, const char *container_path)
 	return true;
 }
 
-static void add_mount(struct container *container, char *container_path,
+/* Takes container_path over; false if the container has something there already. */
+static bool add_mount(struct container *container, char *container_path,
 		      const char *host_path, bool read_only)
 {
 	V1beta1__ContainerAllocateResponse *response = container->response;
@@ -83,7 +87,7 @@ static void add_mount(struct container *container, char *container_path,
 
 	if (!take_path(container, container_path)) {
 		free(container_path);
-		return;
+		return false;
 	}
 	mount = mem_alloc(sizeof(*mount));
 	v1beta1__mount__init(mount);
@@ -93,9 +97,11 @@ static void add_mount(struct container *container, char *container_path,
 	response->mounts = mem_grow(response->mounts, response->n_mounts,
 				    &container->mount_capacity, sizeof(mount));
 	response->mounts[response->n_mounts++] = mount;
+	return true;
 }
 
-static void add_device_spec(struct container *container, char *container_path,
+/* The same for a node. */
+static bool add_device_spec(struct container *container, char *container_path,
 			    const struct unit_node *node)
 {
 	V1beta1__ContainerAllocateResponse *response = container->response;
@@ -103,7 +109,7 @@ static void add_device_spec(struct container *container, char *container_path,
 
 	if (!take_path(container, container_path)) {
 		free(container_path);
-		return;
+		return false;
 	}
 	spec = mem_alloc(sizeof(*spec));
 	v1beta1__device_spec__init(spec);
@@ -113,10 +119,25 @@ static void add_device_spec(struct container *container, char *container_path,
 	response->devices = mem_grow(response->devices, response->n_devices,
 				     &container->device_capacity, sizeof(spec));
 	response->devices[response->n_devices++] = spec;
+	return true;
+}
+
+static void add_cdi_device(struct container *container, const struct device *device)
+{
+	V1beta1__ContainerAllocateResponse *response = container->response;
+	V1beta1__CDIDevice *named = mem_alloc(sizeof(*named));
+
+	v1beta1__cdidevice__init(named);
+	named->name = cdi_name(container->class, device);
+	response->cdi_devices = mem_grow(response->cdi_devices, response->n_cdi_devices,
+					 &container->cdi_capacity, sizeof(named));
+	response->cdi_devices[response->n_cdi_devices++] = named;
 }
 
 static void add_nodes(struct container *container, const struct device *device)
 {
+	bool has_place = true;
+
 	for (size_t i = 0; i < device->unit.node_count; i++) {
 		const struct unit_node *node = &device->unit.nodes[i];
 		char *path = allocate_container_path(container->class, device, node);
@@ -125,13 +146,17 @@ static void add_nodes(struct container *container, const struct device *device)
 			strings_add(&container->paths, path);
 		switch (node->type) {
 		case NODE_DEVICE:
-			add_device_spec(container, path, node);
+			has_place &= add_device_spec(container, path, node);
 			break;
 		case NODE_MOUNT:
-			add_mount(container, path, node->host_path, node->read_only);
+			has_place &= add_mount(container, path, node->host_path,
+					       node->read_only);
 			break;
 		}
 	}
+	/* By its name, a runtime would put it in the place of the one that came first. */
+	if (container->with_cdi && has_place && !cdi_obstacle(container->class, device))
+		add_cdi_device(container, device);
 }
 
 static void add_env(struct container *container, char *key, char *value)
@@ -206,8 +231,8 @@ static void add_rest_of_class(struct container *container)
 		add_annotation(container, mem_string(class->annotations[i].key),
 			       expand(container, class->annotations[i].value, 0));
 	for (size_t i = 0; i < class->mount_count; i++)
-		add_mount(container, mem_string(class->mounts[i].container_path),
-			  class->mounts[i].host_path, class->mounts[i].read_only);
+		(void)add_mount(container, mem_string(class->mounts[i].container_path),
+				class->mounts[i].host_path, class->mounts[i].read_only);
 }
 
 static int by_index(const void *a, const void *b)
@@ -351,7 +376,7 @@ static int fill_container(struct container *container,
 	return 0;
 }
 
-static int answer_container(const struct inventory_class *class,
+static int answer_container(const struct inventory_class *class, bool with_cdi,
 			    const V1beta1__ContainerAllocateRequest *request, time_t now,
 			    struct allocation *allocation, const char **ret_refused,
 			    struct error *err)
@@ -359,6 +384,7 @@ static int answer_container(const struct inventory_class *class,
 	V1beta1__AllocateResponse *response = allocation->response;
 	struct container container = {
 		.class = class,
+		.with_cdi = with_cdi,
 		.allocation = allocation,
 		.response = mem_alloc(sizeof(*container.response)),
 		.devices = mem_zero(request->n_devices_ids * sizeof(struct device *)),
@@ -373,9 +399,9 @@ static int answer_container(const struct inventory_class *class,
 	return r;
 }
 
-int allocate(const struct inventory_class *class, const V1beta1__AllocateRequest *request,
-	     time_t now, struct allocation **ret, const char **ret_refused,
-	     struct error *err)
+int allocate(const struct inventory_class *class, bool with_cdi,
+	     const V1beta1__AllocateRequest *request, time_t now, struct allocation **ret,
+	     const char **ret_refused, struct error *err)
 {
 	KUDEV_AUTO(allocation_free) struct allocation *allocation = NULL;
 	int r = 0;
@@ -387,7 +413,7 @@ int allocate(const struct inventory_class *class, const V1beta1__AllocateRequest
 		mem_zero(request->n_container_requests *
 			 sizeof(V1beta1__ContainerAllocateResponse *));
 	for (size_t i = 0; r == 0 && i < request->n_container_requests; i++)
-		r = answer_container(class, request->container_requests[i], now,
+		r = answer_container(class, with_cdi, request->container_requests[i], now,
 				     allocation, ret_refused, err);
 	if (r < 0)
 		return r;

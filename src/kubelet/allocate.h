@@ -4,7 +4,7 @@
 
 /*
  * What a container gets for the devices that the kubelet chose: nodes, mounts,
- * environment and annotations. Pure: the answer depends on the class as the inventory
+ * environment, annotations and CDI names. Pure: the answer depends on the class as the inventory
  * knows it, the request and the time given. Thread: the loop thread.
  */
 
@@ -28,13 +28,17 @@ struct allocation {
 };
 
 /*
+ * with_cdi says that container runtimes find the CDI names of the class. A device is
+ * handed out as nodes and mounts all the same: kubelets before 1.28 and runtimes without
+ * CDI pass over the names, and those that know them put the same nodes in the same places.
+ *
  * Answers the request, one response for each container in it. -ENOENT: a device is not of
  * this class; -ENODEV: one is not healthy. ret_refused then is its ID, borrowed from the
  * request.
  */
-int allocate(const struct inventory_class *class, const V1beta1__AllocateRequest *request,
-	     time_t now, struct allocation **ret, const char **ret_refused,
-	     struct error *err);
+int allocate(const struct inventory_class *class, bool with_cdi,
+	     const V1beta1__AllocateRequest *request, time_t now, struct allocation **ret,
+	     const char **ret_refused, struct error *err);
 struct allocation *allocation_free(struct allocation *allocation);
 
 /* Where a container finds a node of a device; the caller frees it. */

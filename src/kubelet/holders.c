@@ -109,13 +109,15 @@ static void read_checkpoint(struct holders *holders)
 	inventory_begin_holders(holders->inventory, HOLD_CHECKPOINT);
 	holders->checkpoint_is_known = checkpoint_read(holders->config->plugin_directory,
 						       on_held, holders, &err) == 0;
-	if (holders->checkpoint_is_known)
+	if (holders->checkpoint_is_known) {
 		settle(holders, inventory_end_holders(holders->inventory));
-	else if (log_limit_due(&holders->checkpoint_limit, CHECKPOINT_LOG_INTERVAL_MS,
-			       &suppressed))
+		holders->callbacks->on_checkpoint(holders->callbacks->data);
+	} else if (log_limit_due(&holders->checkpoint_limit, CHECKPOINT_LOG_INTERVAL_MS,
+			       &suppressed)) {
 		log_warn("cannot tell which devices pods hold",
 			 LOG_STR("error", error_message(&err)),
 			 LOG_COUNT("suppressed", suppressed));
+	}
 }
 
 void holders_find(void *data)

@@ -35,6 +35,8 @@ struct holders_callbacks {
 	loop_callback on_release;
 	/* The kubelet needs a list once more. */
 	loop_callback on_doubt;
+	/* There is another checkpoint. */
+	loop_callback on_checkpoint;
 	void *data;
 };
 

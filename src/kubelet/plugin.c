@@ -49,7 +49,8 @@ struct plugin {
 	struct rpc_message *list; /* packed; NULL: not yet */
 	uint64_t list_version;	  /* of the class when it was packed */
 	struct log_limit refusal_limit;
-	struct preparer preparer; /* prepare NULL: there is none */
+	struct preparer preparer;	 /* prepare NULL: there is none */
+	const struct specfile *specfile; /* NULL: the class has no CDI names */
 	plugin_stream_callback on_stream;
 	void *on_stream_data;
 };
@@ -240,6 +241,11 @@ void plugin_prepare_with(struct plugin *plugin, const struct preparer *preparer)
 	plugin->preparer = preparer ? *preparer : (struct preparer){0};
 }
 
+void plugin_name_with(struct plugin *plugin, const struct specfile *specfile)
+{
+	plugin->specfile = specfile;
+}
+
 /* Returns whether the answer went out. */
 static bool reply(struct rpc_call *call, const ProtobufCMessage *content)
 {
@@ -379,12 +385,15 @@ static void answer_allocate(struct plugin *plugin, struct rpc_call *call,
 	KUDEV_AUTO_ERROR struct error err = {0};
 	KUDEV_AUTO(allocation_free) struct allocation *allocation = NULL;
 	const char *refused = NULL;
+	bool with_cdi;
 
 	if (!has_sane_size(call, request->n_container_requests))
 		return;
 	for (size_t i = 0; i < request->n_container_requests; i++)
 		verify_devices(plugin, request->container_requests[i]);
-	if (allocate(plugin->class, request, time(NULL), &allocation, &refused, &err) < 0)
+	with_cdi = plugin->specfile && specfile_is_current(plugin->specfile);
+	if (allocate(plugin->class, with_cdi, request, time(NULL), &allocation, &refused,
+		     &err) < 0)
 		refuse(plugin, call, refused, &err);
 	else if (reply(call, &allocation->response->base))
 		note_grants(plugin, allocation);

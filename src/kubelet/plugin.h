@@ -10,6 +10,7 @@
 
 #include "device/inventory.h"
 #include "kubelet/prestart.h"
+#include "kubelet/specfile.h"
 #include "rpc/rpc.h"
 
 /* A ListAndWatch stream was opened or closed on this server; its address tells it apart. */
@@ -41,6 +42,9 @@ bool plugin_resend(struct plugin *plugin);
 
 /* From then on devices are made ready before each start of a container; NULL: no more. */
 void plugin_prepare_with(struct plugin *plugin, const struct preparer *preparer);
+
+/* From then on devices are handed out by CDI names too, while their spec is in its place. */
+void plugin_name_with(struct plugin *plugin, const struct specfile *specfile);
 
 /* What GetDevicePluginOptions says. */
 bool plugin_prefers(const struct plugin *plugin);

@@ -259,6 +259,11 @@ void discovery_when_known(struct discovery *discovery, discovery_class_callback 
 	}
 }
 
+bool discovery_knows(const struct discovery *discovery, size_t index)
+{
+	return discovery->classes[index]->is_known;
+}
+
 /* Returns whether the class is known now; if not, it stays as it was. */
 static bool scan_class(struct class_watch *watched)
 {

@@ -35,6 +35,9 @@ typedef void (*discovery_class_callback)(size_t index, void *data);
 void discovery_when_known(struct discovery *discovery, discovery_class_callback on_known,
 			  void *data);
 
+/* Whether it is known which devices the class has. */
+bool discovery_knows(const struct discovery *discovery, size_t index);
+
 /* Whether devices of the class are made ready for each container. */
 bool discovery_prepares(const struct config_class *class);
 

@@ -80,6 +80,7 @@ static void check_answer(const struct inventory_class *class,
 
 		check_paths(got);
 		check_keys(got);
+		CHECK(got->n_cdi_devices <= asked->n_devices_ids);
 		CHECK((got->n_devices + got->n_mounts > 0) == (asked->n_devices_ids > 0));
 		grants += fuzz_count_known(class, asked->devices_ids,
 					   asked->n_devices_ids);
@@ -96,7 +97,7 @@ static void ask(const struct inventory_class *class,
 	KUDEV_AUTO_ERROR struct error err = {0};
 	KUDEV_AUTO(allocation_free) struct allocation *allocation = NULL;
 	const char *refused = NULL;
-	int r = allocate(class, request, 0, &allocation, &refused, &err);
+	int r = allocate(class, true, request, 0, &allocation, &refused, &err);
 
 	CHECK((r == 0) == can_be_given(class, request));
 	if (r == 0) {

@@ -45,7 +45,8 @@ static void print_container(FILE *stream,
 	for (size_t i = 0; i < response->n_annotations; i++)
 		fprintf(stream, "annotation %s=%s\n", response->annotations[i]->key,
 			response->annotations[i]->value);
-	assert_int_equal(response->n_cdi_devices, 0);
+	for (size_t i = 0; i < response->n_cdi_devices; i++)
+		fprintf(stream, "cdi %s\n", response->cdi_devices[i]->name);
 }
 
 static char *response_text(const V1beta1__AllocateResponse *response)
@@ -71,8 +72,9 @@ static char *ask(const struct node *node, const char *ids)
 	V1beta1__AllocateRequest *request = request_new(ids);
 	const char *refused = NULL;
 	char *text;
-	int r = allocate(inventory_class_at(node->inventory, 0), request, NOW,
-			 &allocation, &refused, &err);
+	int r = allocate(inventory_class_at(node->inventory, 0),
+			 node->config->classes[0].cdi.write, request, NOW, &allocation,
+			 &refused, &err);
 
 	if (r < 0) {
 		assert_null(allocation);
@@ -211,6 +213,35 @@ static void a_path_in_the_container_is_given_once_and_the_first_one_wins(void **
 	       "device /dev/a0 /dev/a0 rw\nenv ID=a0-0\nenv ID_0=a0-0\nenv ID_1=a0-2\n");
 }
 
+/* Of what the runtime would put over another device, no name; the nodes come anyway. */
+static void names_of_cdi_come_besides_the_nodes(void **state)
+{
+	KUDEV_AUTO(node_free)
+	struct node *node = node_new("domain: ex.com\nclasses:\n- name: cam\n"
+				     "  paths: ['/dev/a*']\n  cdi: {write: true}\n",
+				     three_nodes);
+	KUDEV_AUTO(node_free)
+	struct node *fixed = node_new("domain: ex.com\nclasses:\n- name: cam\n"
+				      "  paths: ['/dev/a*']\n  cdi: {write: true}\n"
+				      "  mountPath: /dev/cam\n",
+				      three_nodes);
+	KUDEV_AUTO(node_free)
+	struct node *copies = node_new("domain: ex.com\nclasses:\n- name: cam\n"
+				       "  paths: ['/dev/a*']\n  cdi: {write: true}\n"
+				       "  share: 2\n",
+				       three_nodes);
+
+	(void)state;
+	expect(node, "a2 a0|a1",
+	       "device /dev/a0 /dev/a0 rw\ndevice /dev/a2 /dev/a2 rw\n"
+	       "cdi ex.com/cam=a0\ncdi ex.com/cam=a2\n--\n"
+	       "device /dev/a1 /dev/a1 rw\ncdi ex.com/cam=a1\n");
+	expect(fixed, "a2 a1", "device /dev/cam /dev/a1 rw\ncdi ex.com/cam=a1\n");
+	expect(copies, "a0-1 a0-0 a1-1",
+	       "device /dev/a0 /dev/a0 rw\ndevice /dev/a1 /dev/a1 rw\n"
+	       "cdi ex.com/cam=a0-0\ncdi ex.com/cam=a1-1\n");
+}
+
 static void groups_give_all_their_nodes(void **state)
 {
 	static const char *const files[] = {"/dev/snd/controlC0", "/dev/snd/pcmC0D0c",
@@ -308,7 +339,8 @@ static void grants_tell_what_was_given(void **state)
 		KUDEV_AUTO_FREE char *got = NULL;
 		const char *refused = NULL;
 
-		assert_int_equal(allocate(inventory_class_at(node->inventory, 0), request,
+		assert_int_equal(allocate(inventory_class_at(node->inventory, 0),
+					  node->config->classes[0].cdi.write, request,
 					  NOW, &allocation, &refused, NULL),
 				 0);
 		v1beta1__allocate_request__free_unpacked(request, NULL);
@@ -341,6 +373,7 @@ int main(void)
 		cmocka_unit_test(each_container_has_an_answer_of_its_own),
 		cmocka_unit_test(
 			a_path_in_the_container_is_given_once_and_the_first_one_wins),
+		cmocka_unit_test(names_of_cdi_come_besides_the_nodes),
 		cmocka_unit_test(groups_give_all_their_nodes),
 		cmocka_unit_test(the_path_of_a_device_is_that_of_its_first_device_node),
 		cmocka_unit_test(annotations_and_mounts_are_those_of_the_class),
