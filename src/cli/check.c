@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "device/inventory.h"
 #include "kubelet/allocate.h"
+#include "kubelet/cdi.h"
 #include "source/monitor.h"
 #include "source/source.h"
 
@@ -87,6 +88,24 @@ static void collect_mount_warnings(const struct finding *finding, struct strings
 	}
 }
 
+/* The first device tells for those that are like it. */
+static void collect_cdi_warning(const struct inventory_class *class, struct strings *ret)
+{
+	const char *obstacle = NULL;
+
+	if (!class->config->cdi.write)
+		return;
+	for (size_t i = 0; i < class->count && !obstacle; i++) {
+		obstacle = cdi_obstacle(class, class->devices[i]);
+		if (obstacle)
+			strings_take(ret,
+				     mem_printf("warning: class %s: %s has no CDI name, "
+						"because it %s",
+						class->config->name,
+						class->devices[i]->unit.id, obstacle));
+	}
+}
+
 static void collect_warnings(const struct finding *finding, struct strings *ret)
 {
 	const struct inventory_class *class = finding->class;
@@ -111,6 +130,7 @@ static void collect_warnings(const struct finding *finding, struct strings *ret)
 				"holds; the kubelet takes no larger one",
 				name, class->refused));
 	collect_mount_warnings(finding, ret);
+	collect_cdi_warning(class, ret);
 	if (shares_container_path(class))
 		strings_take(
 			ret,
@@ -138,6 +158,20 @@ static void print_nodes(const struct inventory_class *class, const struct device
 			       ? ", every node in this directory"
 			       : "");
 	}
+}
+
+static bool has_cdi_name(const struct inventory_class *class, const struct device *device)
+{
+	return class->config->cdi.write && !cdi_obstacle(class, device);
+}
+
+static void print_cdi_name(const struct inventory_class *class,
+			   const struct device *device)
+{
+	KUDEV_AUTO_FREE char *name = cdi_name(class, device);
+
+	if (has_cdi_name(class, device))
+		printf("  CDI name %s", name);
 }
 
 /* How many devices from this one on are copies of it, itself included. */
@@ -168,6 +202,7 @@ static void print_devices(const struct inventory_class *class)
 		print_nodes(class, device);
 		if (device->unit.numa_node != LIST_NUMA_UNKNOWN)
 			printf("  NUMA node %d", device->unit.numa_node);
+		print_cdi_name(class, device);
 		if (copies > 1)
 			printf("  and %zu more, to %s", copies - 1,
 			       class->devices[i + copies - 1]->unit.id);
@@ -253,6 +288,11 @@ static struct json_object *device_json(const struct inventory_class *class,
 	struct json_object *nodes = json_object_new_array();
 
 	add_string(object, "id", device->unit.id);
+	if (has_cdi_name(class, device)) {
+		KUDEV_AUTO_FREE char *name = cdi_name(class, device);
+
+		add_string(object, "cdiName", name);
+	}
 	add_string(object, "health", device->healthy ? "Healthy" : "Unhealthy");
 	if (device->reason)
 		add_string(object, "reason", device->reason);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -95,6 +96,8 @@ static void print_response(const V1beta1__ContainerAllocateResponse *response)
 		       response->mounts[i]->container_path,
 		       response->mounts[i]->host_path,
 		       response->mounts[i]->read_only ? "read-only" : "read-write");
+	for (size_t i = 0; i < response->n_cdi_devices; i++)
+		printf("  CDI name    %s\n", response->cdi_devices[i]->name);
 	for (size_t i = 0; i < response->n_envs; i++)
 		printf("  variable    %s=%s\n", response->envs[i]->key,
 		       response->envs[i]->value);
@@ -320,6 +323,7 @@ static int try_in(const struct options *options, const char *directory)
 	KUDEV_AUTO(config_free) struct config *config = NULL;
 	KUDEV_AUTO(loop_free) struct loop *loop = NULL;
 	KUDEV_AUTO_FREE char *simulate = mem_printf("%s/simulate", directory);
+	KUDEV_AUTO_FREE char *cdi = mem_printf("%s/cdi", directory);
 	KUDEV_AUTO_ERROR struct error err = {0};
 	struct settings settings = options->settings;
 	struct trial trial = {.directory = directory, .once = options->once};
@@ -329,12 +333,15 @@ static int try_in(const struct options *options, const char *directory)
 	settings.plugin_directory = directory;
 	/* The kubelet of this machine, if there is one, knows nothing of the trial. */
 	settings.pod_resources = "none";
+	settings.cdi_directory = cdi;
 	settings.simulate_directory = simulate;
 	settings.is_trial = true;
 	if (!cli_load_config(&settings, &config, NULL))
 		return EXIT_USAGE;
 	printf("kubelet stand-in in %s\n\n", directory);
 	set_up_log(options, config);
+	/* Which the daemon would not do in a pod. */
+	(void)directory_create(cdi, 0755, NULL);
 	cli_raise_limits();
 	r = loop_new(&loop, &err);
 	trial.config = config;
