@@ -44,6 +44,7 @@ var (
 	inside     = flag.String("inside", "", "internal: the scenario to run in this process")
 	nodePath   = flag.String("node", "", "internal: its kubelet")
 	beforePath = flag.String("before", "", "internal: the kubelet of the minor before")
+	cdiPaths   = flag.String("cdi", "", "the `programs` of cdi/, separated by commas")
 )
 
 func main() {
@@ -117,6 +118,9 @@ func runOne(each scenario, minors []minor, index int) *cell {
 	if each.upgrade && each.skip == "" {
 		before, result.Skipped = minorBefore(minors, index)
 	}
+	if each.cdi && *cdiPaths == "" {
+		result.Skipped = "the modules of CDI's library are not to be had"
+	}
 	if minors[index].node == "" {
 		result.Skipped = notBuilt
 	}
@@ -170,7 +174,8 @@ func runProcess(result *cell, each scenario, node, before string) error {
 	}
 	defer in.Close()
 	command := exec.Command("/proc/self/exe", "-inside", each.name, "-kudev", *kudevPath,
-		"-node", node, "-before", before, "-timeout", timeout.String())
+		"-node", node, "-before", before, "-cdi", *cdiPaths, "-timeout",
+		timeout.String())
 	command.Stdout, command.Stderr, command.ExtraFiles = log, log, []*os.File{out}
 	command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	if os.Getuid() != 0 {

@@ -24,7 +24,8 @@ var promising = []string{
                        {path: %[1]s/video*, mountPath: /dev/cam/, permissions: mrw},
                        {path: %[1]s/asound.conf, type: Mount, readOnly: true,
                         mountPath: /etc/asound.conf}]}]}`, deviceDirectory),
-	strings.TrimSuffix(simulate("simulated", 3, ""), "}") + `, env: {SIM: "{index}"}}`,
+	strings.TrimSuffix(simulate("simulated", 3, ""), "}") +
+		`, env: {SIM: "{index}"}, cdi: {write: true}}`,
 }
 
 // promises compares what the kubelet would give to the runtime with what "kudev check" and
@@ -98,18 +99,23 @@ func (k *kubelet) placeWith(class, id string) *pod {
 // promised is the promise for those devices of the class that the container holds.
 func (k *kubelet) promised(found checked, made *pod, container, name string) []string {
 	var nodes []checkedNode
-	var ids []string
+	var ids, names []string
 	for _, class := range found.Classes {
 		for _, device := range class.Devices {
 			if class.Name == name && slices.Contains(k.heldBy(made, container, name), device.ID) {
 				nodes = append(nodes, device.Nodes...)
 				ids = append(ids, device.ID)
+				if device.CDIName != "" {
+					names = append(names, "cdi "+device.CDIName)
+				}
 			}
 		}
 	}
 	expect(len(ids) == len(k.heldBy(made, container, name)), "check shows %v of %s, held: %v", ids,
 		name, k.held())
-	return promise(name, ids, nodes)
+	lines := append(promise(name, ids, nodes), names...)
+	slices.Sort(lines)
+	return lines
 }
 
 // What "kudev try" says that a container which asks for one gets.
@@ -121,7 +127,10 @@ type trial struct {
 var (
 	trialBegins = regexp.MustCompile(`^A container that asks for (\S+): 1 gets device (\S+):$`)
 	trialPath   = regexp.MustCompile(`^  (device|mount) +(\S+)  \((\S+) on the host, (\S+)\)$`)
-	trialText   = regexp.MustCompile(`^  (variable|annotation) +(.*)$`)
+	trialText   = regexp.MustCompile(`^  (variable|annotation|CDI name) +(.*)$`)
+	trialKinds  = map[string]string{
+		"variable": "env ", "annotation": "annotation ", "CDI name": "cdi ",
+	}
 )
 
 // tryAll runs "kudev try", by resource. It has its simulated devices in a place of its own.
@@ -145,11 +154,11 @@ func tryAll(arguments ...string) map[string]*trial {
 			one.lines = append(one.lines, strings.Join([]string{found[1], found[3], found[2], how},
 				" "))
 		} else if found := trialText.FindStringSubmatch(line); found != nil {
-			kind, text := "env ", found[2]
+			text := found[2]
 			if found[1] == "annotation" {
-				kind, text = "annotation ", strings.Replace(text, ": ", "=", 1)
+				text = strings.Replace(text, ": ", "=", 1)
 			}
-			one.lines = append(one.lines, kind+text)
+			one.lines = append(one.lines, trialKinds[found[1]]+text)
 		} else {
 			expect(!strings.HasPrefix(line, "  "), "kudev try says %q", line)
 		}

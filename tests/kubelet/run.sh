@@ -83,7 +83,7 @@ export CGO_ENABLED=0
 [[ -z ${KUDEV_CACHE:-} ]] ||
 	export GOCACHE=$KUDEV_CACHE/go-build GOMODCACHE=$KUDEV_CACHE/go-mod
 export GOFLAGS="${GOFLAGS:-} -buildvcs=false"
-flags=(-gcflags="all=-dwarf=false -N -l" -ldflags="-s -w")
+node_flags=(-gcflags="all=-dwarf=false -N -l" -ldflags="-s -w")
 
 # unreachable LOG: prints why modules or a newer Go are not to be had here, if that is all that
 # is wrong.
@@ -132,13 +132,27 @@ for minor in "${minors[@]}"; do
 	fi
 	fetched=$SECONDS
 	# It names each package that it has to compile, hence had not in its cache.
-	quietly "$log.$minor" "$go" -C "$here/node" build -v "${flags[@]}" "${modules[@]}" \
+	quietly "$log.$minor" "$go" -C "$here/node" build -v "${node_flags[@]}" "${modules[@]}" \
 		-o "$tree/node-$minor" .
 	compiled=$(grep -cv '^go: ' "$log.$minor") || true
 	say "kubelet $(sed -n 's/^\tk8s.io\/kubernetes v//p' "$here/node/$minor.mod")" \
 		"fetched in $((fetched - start)) s, built in $((SECONDS - fetched)) s:" \
 		"$( ((compiled > 100)) && echo cold || echo warm), $compiled packages compiled"
 	nodes+=("$minor=$tree/node-$minor")
+done
+# What container runtimes read specs with, in versions that they have.
+programs=
+for modules in "$here"/cdi/[0-9]*.mod; do
+	version=$(basename "$modules" .mod)
+	flags=(-modfile="$version.mod" -tags="cdi$version")
+	if ! why=$(go_step "$log.cdi" -C "$here/cdi" build -o "$tree/cdi-$version" \
+		"${flags[@]}" .); then
+		[[ -n $why ]] || exit 1
+		say "CDI's library $version NOT BUILT, no modules: $why"
+		absent_cdi=$version
+		continue
+	fi
+	programs+=${programs:+,}$tree/cdi-$version
 done
 ((${#absent[@]} < ${#minors[@]})) || skip "the modules of no minor are to be had"
 say "built in $((SECONDS - started)) s, with the caches $("$go" env GOCACHE) and" \
@@ -149,6 +163,10 @@ if ((${#absent[@]} > 0)) && [[ ${KUDEV_KUBELETS:-} == all ]]; then
 	say "this counts as a failure: ${absent[*]} not built"
 	status=1
 fi
-"$tree/kubelet" -kudev "$(realpath "$KUDEV_BINARY")" -logs "$tree/logs" \
+if [[ -n ${absent_cdi:-} && ${KUDEV_KUBELETS:-} == all ]]; then
+	say "this counts as a failure: CDI's library $absent_cdi not built"
+	status=1
+fi
+"$tree/kubelet" -cdi "$programs" -kudev "$(realpath "$KUDEV_BINARY")" -logs "$tree/logs" \
 	"${scenarios[@]}" "${nodes[@]}" || status=1
 exit "$status"

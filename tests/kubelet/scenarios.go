@@ -19,6 +19,7 @@ type scenario struct {
 	run   func(*stage)
 
 	upgrade bool // needs the kubelet of the minor before
+	cdi     bool // needs CDI's library
 }
 
 var scenarios = []scenario{
@@ -29,7 +30,9 @@ var scenarios = []scenario{
 	{name: "containers with devices of two classes", run: twoClasses},
 	{name: "init containers and sidecars", run: initContainers},
 	{name: "a container gets what check and try said", run: promises},
-	{name: "CDI names", skip: "no class gives CDI names yet"},
+	{name: "CDI names, pods running", run: cdiNames, cdi: true,
+		about: "resolved by the runtimes' library, with kudev stopped too, and their specs " +
+			"checked against the JSON schema"},
 	{name: "preferred: by NUMA node", run: preferredNUMA},
 	{name: "preferred: with devices that must be included", run: preferredMustInclude},
 	{name: "preferred: packed and spread copies", run: preferredCopies},

@@ -22,6 +22,7 @@ const (
 	pluginDirectory = "/var/lib/kubelet/device-plugins"
 	deviceDirectory = "/var/lib/dev"
 	simDirectory    = "/var/lib/sim"
+	cdiDirectory    = "/var/lib/cdi"
 )
 
 // Far more than anything takes, on a slow and busy machine too, and less than the 30 s after
@@ -154,7 +155,8 @@ func (k *kudev) waitLogged(text string, count int) {
 func (s *stage) run(arguments ...string) *kudev {
 	daemon := &kudev{arguments: arguments, ended: make(chan error, 1)}
 	daemon.command = command(*kudevPath, append(
-		[]string{"run", "--listen", "none", "--log-format", "text"}, arguments...)...)
+		[]string{"run", "--listen", "none", "--log-format", "text", "--cdi-directory",
+			cdiDirectory}, arguments...)...)
 	daemon.command.Stderr = daemon
 	check(daemon.command.Start())
 	go func() { daemon.ended <- daemon.command.Wait() }()
@@ -212,9 +214,9 @@ type checked struct {
 	Classes []struct {
 		Name, Resource string
 		Devices        []struct {
-			ID       string
-			NUMANode *int
-			Nodes    []checkedNode
+			ID, CDIName string
+			NUMANode    *int
+			Nodes       []checkedNode
 		}
 	}
 }
@@ -253,4 +255,13 @@ func waitUntil(holds func() bool, format string, arguments ...any) {
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
 		expect(time.Now().Before(deadline), format, arguments...)
 	}
+}
+
+// deviceNumber is that of a node, to which a link may lead, with "c" or "b".
+func deviceNumber(path string) (kind string, major, minor int64) {
+	var status syscall.Stat_t
+	check(syscall.Stat(path, &status))
+	kind = map[uint32]string{syscall.S_IFCHR: "c", syscall.S_IFBLK: "b"}[status.Mode&syscall.S_IFMT]
+	expect(kind != "", "%s is no node", path)
+	return kind, int64(status.Rdev >> 8 & 0xfff), int64(status.Rdev&0xff | status.Rdev>>12&^0xff)
 }
