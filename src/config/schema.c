@@ -270,7 +270,7 @@ static void add_requirements(struct json_object *object, const struct field *fie
 	for (; fields->key; fields++) {
 		if (fields->flags & FIELD_REQUIRED)
 			append_text(required, fields->key);
-		if (fields->flags & FIELD_SOURCE && fields->type != &field_reserved) {
+		if (fields->flags & FIELD_SOURCE) {
 			struct json_object *keys = json_object_new_array();
 
 			append_text(keys, fields->key);
@@ -292,8 +292,7 @@ static struct json_object *fields_schema(const struct field *fields,
 	struct json_object *properties = json_object_new_object();
 
 	for (const struct field *field = fields; field->key; field++)
-		if (field->type != &field_reserved)
-			add(properties, field->key, property_schema(field, definitions));
+		add(properties, field->key, property_schema(field, definitions));
 	add(object, "properties", properties);
 	add(object, "additionalProperties", json_object_new_boolean(false));
 	add_requirements(object, fields);

@@ -113,7 +113,7 @@ static void read_checkpoint(struct holders *holders)
 		settle(holders, inventory_end_holders(holders->inventory));
 		holders->callbacks->on_checkpoint(holders->callbacks->data);
 	} else if (log_limit_due(&holders->checkpoint_limit, CHECKPOINT_LOG_INTERVAL_MS,
-			       &suppressed)) {
+				 &suppressed)) {
 		log_warn("cannot tell which devices pods hold",
 			 LOG_STR("error", error_message(&err)),
 			 LOG_COUNT("suppressed", suppressed));

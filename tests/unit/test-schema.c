@@ -97,10 +97,6 @@ static void check_table(struct json_object *schema, struct json_object *object,
 	for (; fields->key; fields++) {
 		struct json_object *property = member(properties, fields->key);
 
-		if (fields->type == &field_reserved) {
-			assert_null(property);
-			continue;
-		}
 		assert_non_null(property);
 		assert_non_null(fields->help);
 		assert_memory_equal(text_of(property, "description"), fields->help,
