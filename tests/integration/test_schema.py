@@ -198,6 +198,9 @@ USB = {"vendor": "1546", "product": "01a8", "serial": "x"}
 FULL = {
     "domain": "example.com",
     "pluginDirectory": "/var/lib/kubelet/device-plugins",
+    "podResources": "/var/lib/kubelet/pod-resources/kubelet.sock",
+    "forgetAfter": "10m",
+    "cdiDirectory": "/var/run/cdi",
     "listen": ":8080",
     "events": "auto",
     "logLevel": "info",
@@ -207,7 +210,7 @@ FULL = {
          "share": 4, "mountPath": "/dev/{index}", "permissions": "rw",
          "env": {"PORT": "{path} {{"}, "annotations": {"Example.com/a": "{time}"},
          "mounts": [{"hostPath": "/lib", "containerPath": "/lib", "readOnly": True}],
-         "preferred": "numa",
+         "preferred": "numa", "cdi": {"write": True},
          "health": {"open": True, "interval": "30s", "timeout": "1s",
                     "failureThreshold": 3, "successThreshold": 1,
                     "attributes": {"a/b": {"equals": "x", "notEquals": ["y", "z"],
