@@ -514,3 +514,16 @@ void cameras_complete(struct config *config, struct diagnostics *diagnostics)
 		}
 	}
 }
+
+bool cameras_have(const struct config *config, unsigned number)
+{
+	for (size_t i = 0; i < config->class_count; i++) {
+		const struct config_class *class = &config->classes[i];
+
+		if (class->source == CONFIG_SOURCE_V4L2LOOPBACK &&
+		    number >= class->v4l2loopback.first_number &&
+		    number <= last_number(&class->v4l2loopback))
+			return true;
+	}
+	return false;
+}

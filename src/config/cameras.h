@@ -29,4 +29,7 @@ int camera_label_check(const char *label, struct error *err);
  */
 void cameras_complete(struct config *config, struct diagnostics *diagnostics);
 
+/* Whether a class makes the camera of this number. */
+bool cameras_have(const struct config *config, unsigned number);
+
 #endif

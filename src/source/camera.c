@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/videodev2.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,9 +36,36 @@
 /* With a timeout, the module shows a picture of its own to readers. */
 #define ANY_TIMEOUT_MS 1000
 
+/* Of all threads. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool is_taken[CONFIG_VIDEO_NUMBER_MAX + 1];
+} cameras = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
+};
+
 char *camera_path(unsigned number)
 {
 	return mem_printf("/dev/video%u", number);
+}
+
+void camera_begin(unsigned number)
+{
+	pthread_mutex_lock(&cameras.lock);
+	while (cameras.is_taken[number])
+		pthread_cond_wait(&cameras.changed, &cameras.lock);
+	cameras.is_taken[number] = true;
+	pthread_mutex_unlock(&cameras.lock);
+}
+
+void camera_end(unsigned number)
+{
+	pthread_mutex_lock(&cameras.lock);
+	cameras.is_taken[number] = false;
+	pthread_cond_broadcast(&cameras.changed);
+	pthread_mutex_unlock(&cameras.lock);
 }
 
 /* A number, or a name that is looked up; -1 for none. */
@@ -583,4 +611,16 @@ int camera_recreate(const struct camera *camera, const struct loopback_control *
 	}
 	r = camera_create(camera, control, err);
 	return r < 0 ? r : camera_adjust(camera, clock_ms() + SETTLING_MAX_MS, err);
+}
+
+int camera_clean(const struct camera *camera, bool is_recreation, struct error *err)
+{
+	KUDEV_AUTO_LOOPBACK_CONTROL struct loopback_control control =
+		LOOPBACK_CONTROL_INIT;
+	int r;
+
+	if (!is_recreation || loopback_version() < LOOPBACK_CONTROL_VERSION)
+		return camera_reset(camera, err);
+	r = loopback_control_open(&control, err);
+	return r < 0 ? r : camera_recreate(camera, &control, CAMERA_BUSY_MS, err);
 }

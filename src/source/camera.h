@@ -39,6 +39,14 @@ int camera_find_group(const char *name, gid_t *ret, struct error *err);
 char *camera_path(unsigned number);
 
 /*
+ * A camera is one job's at a time, or one would open what the other is about to remove: those
+ * of a class that has changed can meet those of before. The first waits for as long as the
+ * other takes; what follows is for who has begun.
+ */
+void camera_begin(unsigned number);
+void camera_end(unsigned number);
+
+/*
  * Whether the device that there is now is as it should be. -ENODEV: there is none;
  * -EEXIST: another driver has the number; -ESTALE: it was made in another way, and the
  * error says how. Without a control node (control NULL) that is not known.
@@ -65,6 +73,12 @@ int camera_reset(const struct camera *camera, struct error *err);
 /* Removes the device and creates it again. -EBUSY: it is open, for that time already. */
 int camera_recreate(const struct camera *camera, const struct loopback_control *control,
 		    int64_t patience_ms, struct error *err);
+
+/*
+ * The one or the other, before the next user. Modules before 0.13, which make no devices, know
+ * only the first.
+ */
+int camera_clean(const struct camera *camera, bool is_recreation, struct error *err);
 
 /*
  * Removes the device if it is as kudev made it. -EBUSY: it is open; then, and after any other

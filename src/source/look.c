@@ -152,8 +152,8 @@ static int repair(const struct look *look, struct found *item, int fault,
 	return camera_recreate(&item->camera, control, 0, err);
 }
 
-static void look_at(const struct look *look, struct found *item,
-		    const struct loopback_control *control)
+static void check_and_repair(const struct look *look, struct found *item,
+			     const struct loopback_control *control)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
 	int r = camera_check(&item->camera, control, &err);
@@ -166,12 +166,24 @@ static void look_at(const struct look *look, struct found *item,
 	item->is_ready = r == 0 || item->is_other;
 }
 
-static void adjust(struct found *item, int64_t udev_end_ms)
+static void look_at(struct look *look, struct found *item,
+		    const struct loopback_control *control)
+{
+	camera_begin(item->camera.number);
+	if (!atomic_load(&look->is_abandoned))
+		check_and_repair(look, item, control);
+	camera_end(item->camera.number);
+}
+
+static void adjust(struct look *look, struct found *item, int64_t udev_end_ms)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
 
-	if (camera_adjust(&item->camera, udev_end_ms, &err) < 0)
+	camera_begin(item->camera.number);
+	if (!atomic_load(&look->is_abandoned) &&
+	    camera_adjust(&item->camera, udev_end_ms, &err) < 0)
 		give_reason(item, &err);
+	camera_end(item->camera.number);
 }
 
 /* Whether it may get its mode and the like. */
@@ -209,7 +221,7 @@ void look_around(struct look *look)
 	udev_end_ms = clock_ms() + SETTLING_MAX_MS;
 	for (size_t i = 0; i < look->count; i++) {
 		if (look->items[i].is_ready && may_adjust(look, &look->items[i]))
-			adjust(&look->items[i], udev_end_ms);
+			adjust(look, &look->items[i], udev_end_ms);
 	}
 	if (is_usable && look->can_create)
 		return;

@@ -8,6 +8,8 @@
  * worker's, or any for a preview; it may block.
  */
 
+#include <stdatomic.h>
+
 #include "source/camera.h"
 
 /* A camera, and what the look finds of it. */
@@ -26,6 +28,8 @@ struct look {
 	bool is_preview; /* nothing may change */
 	bool is_trial;	 /* what is there already may not */
 	bool may_recreate;
+	atomic_bool
+		is_abandoned; /* nobody wants it any more: nothing is changed from then on */
 	struct found *items;
 	size_t count;
 

@@ -14,4 +14,7 @@
 /* Copies both. */
 void removal_start(struct worker *worker, const struct camera *camera, const char *class);
 
+/* A class wants the camera after all: a removal that has not begun leaves it alone. */
+void removal_forestall(unsigned number);
+
 #endif

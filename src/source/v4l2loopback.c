@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <utlist.h>
 
 #include "base/util.h"
+#include "config/cameras.h"
 #include "config/change.h"
 #include "source/camera.h"
 #include "source/dummy.h"
@@ -19,9 +21,9 @@
  * they should be, and says of each why it is not. Looks follow events of these devices.
  * Resets run beside each other, but not beside a look.
  *
- * Nothing is removed but by a reset, and the module is never unloaded: pods go on with
- * their cameras when kudev ends. Where the module can't be used, links to /dev/null stand
- * for the cameras, until it can be used and no pod holds the link.
+ * Nothing is removed but by a reset, or because no class wants it any more, and the module
+ * is never unloaded: pods go on with their cameras when kudev ends. Where it can't be used,
+ * links to /dev/null stand for the cameras, until it can be and no pod holds the link.
  */
 
 /* When to look once more for what is missing. */
@@ -45,6 +47,7 @@ struct reset {
 	struct slot *slot; /* NULL: nobody waits for it any more */
 	struct camera camera;
 	bool is_recreation;
+	atomic_bool is_abandoned; /* it does not begin any more */
 	bool has_failed;
 	struct error err;
 };
@@ -229,19 +232,12 @@ static void fail_preparation(struct preparation *preparation, int code,
 static void run_reset(struct worker_job *job)
 {
 	struct reset *reset = KUDEV_CONTAINER_OF(job, struct reset, job);
-	KUDEV_AUTO_LOOPBACK_CONTROL struct loopback_control control =
-		LOOPBACK_CONTROL_INIT;
-	int r;
 
-	if (!reset->is_recreation || loopback_version() < LOOPBACK_CONTROL_VERSION) {
-		r = camera_reset(&reset->camera, &reset->err);
-	} else {
-		r = loopback_control_open(&control, &reset->err);
-		if (r == 0)
-			r = camera_recreate(&reset->camera, &control, CAMERA_BUSY_MS,
-					    &reset->err);
-	}
-	reset->has_failed = r < 0;
+	camera_begin(reset->camera.number);
+	if (!atomic_load(&reset->is_abandoned))
+		reset->has_failed = camera_clean(&reset->camera, reset->is_recreation,
+						 &reset->err) < 0;
+	camera_end(reset->camera.number);
 }
 
 static void on_reset_late(struct worker_job *job)
@@ -639,19 +635,6 @@ static bool v4l2loopback_take_class(struct source *base, const struct config_cla
 	return true;
 }
 
-static bool is_wanted(const struct config *config, unsigned number)
-{
-	for (size_t i = 0; i < config->class_count; i++) {
-		const struct config_class *class = &config->classes[i];
-		unsigned first = class->v4l2loopback.first_number;
-
-		if (class->source == CONFIG_SOURCE_V4L2LOOPBACK && number >= first &&
-		    number - first < class->v4l2loopback.count)
-			return true;
-	}
-	return false;
-}
-
 /* Cameras that pods hold stay, and so does what somebody has open. */
 static void v4l2loopback_retire(struct source *base, const struct config *next)
 {
@@ -661,7 +644,7 @@ static void v4l2loopback_retire(struct source *base, const struct config *next)
 		struct slot *slot = &source->slots[i];
 
 		if (slot->is_ready && !slot->is_other && !slot->reset && !is_held(slot) &&
-		    !is_wanted(next, slot->camera.number))
+		    !cameras_have(next, slot->camera.number))
 			removal_start(source->host->worker, &slot->camera,
 				      base->class->name);
 	}
@@ -714,6 +697,8 @@ static int make_slots(struct v4l2loopback *source, struct error *err)
 			.owner = owner,
 			.group = group,
 		};
+		if (source->host)
+			removal_forestall(number);
 		/* Of a kudev before; a pod may hold it. */
 		slot->is_dummy = dummy_is_there(slot->dummy_path);
 	}
@@ -734,14 +719,18 @@ static struct source *v4l2loopback_free(struct source *base)
 {
 	struct v4l2loopback *source = v4l2loopback_of(base);
 
-	if (source->look)
+	if (source->look) {
 		source->look->owner = NULL;
+		atomic_store(&source->look->look.is_abandoned, true);
+	}
 	fail_waiting(source, ECANCELED, CANCELLED);
 	for (size_t i = 0; i < source->count; i++) {
 		struct slot *slot = &source->slots[i];
 
-		if (slot->reset)
+		if (slot->reset) {
 			slot->reset->slot = NULL;
+			atomic_store(&slot->reset->is_abandoned, true);
+		}
 		if (slot->preparation)
 			fail_preparation(slot->preparation, ECANCELED, CANCELLED);
 		if (may_remove_dummy(slot))

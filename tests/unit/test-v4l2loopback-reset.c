@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The source of virtual cameras: making them ready, and the end. */
+#include "source/camera.h"
 #include "test-v4l2loopback.h"
 
 static void a_camera_is_reset_softly(void **state)
@@ -337,6 +338,114 @@ static void a_look_that_has_not_begun_is_dropped_with_the_worker(void **state)
 	assert_int_equal(fixture->changes, 0);
 }
 
+/* Another source for the same cameras, while what the one before began goes on. */
+
+/* What has begun is done, also what was left alone. */
+static void end_worker(struct fixture *fixture)
+{
+	await_worker(fixture);
+	fixture->worker = worker_free(fixture->worker);
+	assert_comes(fixture->loop, has_no_threads, NULL);
+}
+
+static void a_reset_of_the_source_before_has_its_camera_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_PREPARED struct prepared prepared = PREPARED("video10");
+
+	start_with_cameras(fixture);
+	close_gate(VIDIOC_S_CTRL);
+	prepare(fixture, &prepared);
+	assert_posted(&gate.begun);
+	atomic_store(&gate.request, 0);
+	start(fixture);
+	scan_once(fixture);
+	await_worker(fixture);
+	/* The look has opened it to nobody. */
+	assert_int_equal(kernel_device(10).record.openers, 1);
+	open_gate();
+	await_change(fixture);
+	expect(fixture, BOTH);
+	assert_int_equal(kernel_device(10).record.openers, 10);
+}
+
+static void a_reset_that_has_not_begun_ends_with_its_source(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_PREPARED struct prepared prepared = PREPARED("video10");
+
+	fixture->class.v4l2loopback.reset = CONFIG_RESET_RECREATE;
+	start_with_cameras(fixture);
+	camera_begin(10);
+	prepare(fixture, &prepared);
+	fixture->source = source_free(fixture->source);
+	camera_end(10);
+	end_worker(fixture);
+	assert_int_equal(kernel.removal_count, 0);
+}
+
+static void a_look_makes_nothing_once_its_source_has_ended(void **state)
+{
+	struct fixture *fixture = *state;
+
+	kernel_load(KERNEL_0_15_4);
+	camera_begin(10);
+	start(fixture);
+	scan_once(fixture);
+	fixture->source = source_free(fixture->source);
+	camera_end(10);
+	end_worker(fixture);
+	assert_int_equal(kernel_count_devices(), 0);
+}
+
+/* Cameras that no class wants any more. */
+
+static void cameras_that_no_class_wants_are_removed_unless_a_pod_holds_them(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct config none = {0};
+
+	start_with_cameras(fixture);
+	fixture->held_id = "video11";
+	fixture->source = source_retire(fixture->source, &none);
+	await_worker(fixture);
+	assert_false(kernel_device(10).is_used);
+	assert_true(kernel_device(11).is_used);
+	assert_int_equal(kernel_device(11).record.openers, 10);
+}
+
+static void cameras_that_another_class_wants_stay(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct config next = {.classes = &fixture->class, .class_count = 1};
+
+	start_with_cameras(fixture);
+	fixture->class.v4l2loopback.first_number = 11;
+	fixture->class.v4l2loopback.count = 1;
+	fixture->source = source_retire(fixture->source, &next);
+	await_worker(fixture);
+	assert_false(kernel_device(10).is_used);
+	assert_true(kernel_device(11).is_used);
+}
+
+static void a_camera_that_is_wanted_again_is_not_removed(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct config none = {0};
+
+	start_with_cameras(fixture);
+	fixture->held_id = "video11";
+	camera_begin(10);
+	fixture->source = source_retire(fixture->source, &none);
+	start(fixture);
+	camera_end(10);
+	look(fixture);
+	expect(fixture, BOTH);
+	fixture->source = source_free(fixture->source);
+	end_worker(fixture);
+	assert_int_equal(kernel.removal_count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +465,12 @@ int main(void)
 		TEST(a_source_that_ends_during_a_look_fails_what_waits),
 		TEST(a_source_that_ends_during_a_reset_fails_it),
 		TEST(a_look_that_has_not_begun_is_dropped_with_the_worker),
+		TEST(a_reset_of_the_source_before_has_its_camera_alone),
+		TEST(a_reset_that_has_not_begun_ends_with_its_source),
+		TEST(a_look_makes_nothing_once_its_source_has_ended),
+		TEST(cameras_that_no_class_wants_are_removed_unless_a_pod_holds_them),
+		TEST(cameras_that_another_class_wants_stay),
+		TEST(a_camera_that_is_wanted_again_is_not_removed),
 	};
 
 	return RUN_TESTS(tests);
