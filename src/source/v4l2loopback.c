@@ -574,7 +574,8 @@ static void retry(struct v4l2loopback *source)
 	for (size_t i = 0; i < source->count && !source->look; i++) {
 		struct slot *slot = &source->slots[i];
 
-		if (slot->fault && slot->is_ready && !slot->reset && !is_held(slot))
+		if (source->resets < RESETS_MAX && slot->fault && slot->is_ready &&
+		    !slot->reset && !is_held(slot))
 			start_reset(slot, NULL);
 	}
 }

@@ -31,7 +31,7 @@
 #include "base/util.h"
 #include "test-run.h"
 
-#define KERNEL_DEVICES_MAX 16
+#define KERNEL_DEVICES_MAX 24
 #define KERNEL_FDS_MAX 256
 #define KERNEL_CALLS_MAX 64
 #define KERNEL_VIDEO_MAJOR 81

@@ -271,6 +271,49 @@ static void a_reset_that_takes_too_long_fails_and_may_still_end(void **state)
 	expect_prepared(&second, 0, "no error");
 }
 
+#define MANY 20
+#define RESETS_MAX 16 /* as v4l2loopback.c has it */
+
+static void fail_all_resets(struct fixture *fixture)
+{
+	kernel.bad_request = VIDIOC_S_CTRL;
+	kernel.bad_request_errno = EIO;
+	for (unsigned i = 0; i < MANY; i++) {
+		KUDEV_AUTO_FREE char *id = mem_printf("video%u", 10 + i);
+		AUTO_PREPARED struct prepared prepared = PREPARED(id);
+
+		prepare(fixture, &prepared);
+		await_prepared(fixture, &prepared);
+		assert_int_equal(prepared.code, EIO);
+	}
+	kernel.bad_request = 0;
+}
+
+/* The worker has other things to do, too. */
+static void failed_resets_are_not_repeated_all_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+	int begun = 0;
+
+	for (unsigned i = 2; i < MANY; i++)
+		strings_add(&fixture->class.v4l2loopback.labels, "Camera");
+	fixture->class.v4l2loopback.count = MANY;
+	kernel_load(KERNEL_0_15_4);
+	start(fixture);
+	look(fixture);
+	fail_all_resets(fixture);
+	look(fixture);
+	scan_once(fixture);
+	kernel_pass_time(RETRY_MS);
+	close_gate(VIDIOC_REQBUFS);
+	scan_once(fixture);
+	await_worker(fixture);
+	assert_int_equal(sem_getvalue(&gate.begun, &begun), 0);
+	assert_int_equal(begun, RESETS_MAX);
+	for (unsigned i = 0; i < MANY; i++)
+		open_gate();
+}
+
 /* The end. */
 
 static void a_source_that_ends_during_a_look_fails_what_waits(void **state)
@@ -462,6 +505,7 @@ int main(void)
 		TEST(a_camera_that_goes_while_it_is_reset_is_made_again),
 		TEST(a_camera_that_goes_at_the_end_of_its_reset_is_made_again),
 		TEST(a_reset_that_takes_too_long_fails_and_may_still_end),
+		TEST(failed_resets_are_not_repeated_all_at_once),
 		TEST(a_source_that_ends_during_a_look_fails_what_waits),
 		TEST(a_source_that_ends_during_a_reset_fails_it),
 		TEST(a_look_that_has_not_begun_is_dropped_with_the_worker),
