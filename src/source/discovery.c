@@ -64,7 +64,8 @@ struct discovery {
 	struct class_watch **classes;
 	size_t class_count;
 	bool is_trial;
-	bool is_started; /* the first scan is over */
+	bool is_started;  /* the first scan is over */
+	bool is_changing; /* between two configurations */
 	discovery_class_callback on_known;
 	void *on_known_data;
 };
@@ -490,8 +491,11 @@ static bool is_held(const char *id, void *data)
 	/* Of others, which a trial must leave alone. */
 	if (watched->host.is_trial)
 		return true;
-	/* Not before the first scan, so that what is there keeps its place. */
-	if (discovery->find_holders && discovery->is_started)
+	/*
+	 * Not before the first scan, so that what is there keeps its place; nor while the
+	 * classes here are no longer those of the inventory, which discovery_retry() needs.
+	 */
+	if (discovery->find_holders && discovery->is_started && !discovery->is_changing)
 		discovery->find_holders(discovery->find_holders_data);
 	device = inventory_class_find(watched->devices, id);
 	return !device || inventory_is_held(discovery->inventory, device);
@@ -587,6 +591,7 @@ static void end_watch(void *item, void *data)
 
 void discovery_change(struct discovery *discovery, const struct config_change *change)
 {
+	discovery->is_changing = true;
 	discovery->classes = config_change_apply(change, discovery->classes, end_watch,
 						 (void *)change->next);
 	discovery->class_count = change->next->class_count;
@@ -603,6 +608,7 @@ void discovery_change(struct discovery *discovery, const struct config_change *c
 			watched->source = source_retire(watched->source, change->next);
 		give_class(watched, change->next, i);
 	}
+	discovery->is_changing = false;
 	scan_all(discovery);
 }
 

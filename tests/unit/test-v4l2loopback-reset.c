@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The source of virtual cameras: making them ready, and the end. */
+#include "config/change.h"
 #include "source/camera.h"
+#include "source/discovery.h"
+#include "test-config.h"
 #include "test-v4l2loopback.h"
 
 static void a_camera_is_reset_softly(void **state)
@@ -489,6 +492,45 @@ static void a_camera_that_is_wanted_again_is_not_removed(void **state)
 	assert_int_equal(kernel.removal_count, 0);
 }
 
+static bool has_healthy(void *data)
+{
+	const struct inventory_class *class = data;
+
+	return class->healthy > 0;
+}
+
+static void count_call(void *data)
+{
+	++*(unsigned *)data;
+}
+
+/* Its answer may lead to what needs the classes of before and after to be the same. */
+static void holders_are_not_looked_for_between_two_configurations(void **state)
+{
+	struct fixture *fixture = *state;
+	struct watcher *watcher = watcher_new(fixture->loop);
+	struct config *config = parse_good("classes: [{name: cam, v4l2loopback: {}}]\n");
+	const struct config none = {0};
+	KUDEV_AUTO_CONFIG_CHANGE struct config_change change = {0};
+	struct inventory *inventory = inventory_new(config);
+	struct discovery *discovery;
+	unsigned calls = 0;
+
+	kernel_load(KERNEL_0_15_4);
+	discovery = discovery_new(fixture->loop, watcher, fixture->worker, config,
+				  inventory, count_call, &calls);
+	assert_comes(fixture->loop, has_healthy, inventory_class_at(inventory, 0));
+	config_compare(config, &none, &change);
+	inventory_change(inventory, &change);
+	calls = 0;
+	discovery_change(discovery, &change);
+	assert_int_equal(calls, 0);
+	discovery_free(discovery);
+	inventory_free(inventory);
+	watcher_free(watcher);
+	config_free(config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -515,6 +557,7 @@ int main(void)
 		TEST(cameras_that_no_class_wants_are_removed_unless_a_pod_holds_them),
 		TEST(cameras_that_another_class_wants_stay),
 		TEST(a_camera_that_is_wanted_again_is_not_removed),
+		TEST(holders_are_not_looked_for_between_two_configurations),
 	};
 
 	return RUN_TESTS(tests);
