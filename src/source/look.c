@@ -162,8 +162,8 @@ static void check_and_repair(const struct look *look, struct found *item,
 		r = repair(look, item, r, control, &err);
 	if (r < 0)
 		give_reason(item, &err);
-	item->is_other = r == -ESTALE && item->may_keep;
-	item->is_ready = r == 0 || item->is_other;
+	item->is_other = r == -ESTALE;
+	item->is_ready = r == 0 || (item->is_other && item->may_keep);
 }
 
 static void look_at(struct look *look, struct found *item,

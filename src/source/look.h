@@ -20,7 +20,7 @@ struct found {
 	bool may_remake; /* no pod holds it */
 	bool is_new;	 /* made by the look */
 	bool is_ready;
-	bool is_other; /* made with other settings, and ready all the same */
+	bool is_other; /* made with other settings, and may be ready all the same */
 	char *reason;  /* why it is not ready, or what is other */
 };
 

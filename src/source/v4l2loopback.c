@@ -62,7 +62,7 @@ struct slot {
 	bool is_known;	/* a look has ended */
 	bool is_listed; /* it was reported: whether a pod holds it can be told */
 	bool is_ready;
-	bool is_other;	 /* it is not as it should be, which a pod that holds it bears */
+	bool is_other;	 /* made with other settings; ready if a pod holds it */
 	bool is_dummy;	 /* what is handed out is the dummy */
 	bool made_dummy; /* by this kudev */
 	char *reason;	 /* why it is not ready */
@@ -82,6 +82,7 @@ struct v4l2loopback {
 	struct look_job *look; /* under way */
 	bool is_late;	       /* it takes longer than its time */
 	bool is_stale;	       /* something has happened since it began */
+	bool is_hasty; /* now that a camera is listed, a look can do more for it */
 	int64_t retry_at_ms;
 	char *degraded;
 	char *note;
@@ -538,6 +539,7 @@ static void report(struct slot *slot, struct scan *scan)
 			fill_dummy(slot, &unit->nodes[0]);
 		else
 			fill_camera(slot, unit);
+		slot->owner->is_hasty |= slot->is_other && !slot->is_listed;
 		slot->is_listed = true;
 		if (copy == 0 && unit->absence)
 			scan_add_missing(scan, slot->path, unit->absence);
@@ -562,7 +564,8 @@ static void schedule_retry(struct v4l2loopback *source, struct scan *scan)
 	if (is_complete || source->look)
 		return;
 	if (source->retry_at_ms <= now_ms)
-		source->retry_at_ms = now_ms + RETRY_MS;
+		source->retry_at_ms = now_ms + (source->is_hasty ? 1 : RETRY_MS);
+	source->is_hasty = false;
 	scan_again_in(scan, source->retry_at_ms - now_ms);
 }
 

@@ -141,6 +141,24 @@ static void a_device_of_another_kind_is_made_again_only_if_that_is_asked_for(voi
 	assert_string_equal(kernel_device(10).record.label, "Camera 0");
 }
 
+/* Whether a pod holds it is only known of what was told. */
+static void a_held_device_of_another_kind_is_kept_as_soon_as_it_is_listed(void **state)
+{
+	struct fixture *fixture = *state;
+
+	kernel_load(KERNEL_0_15_4);
+	kernel_plug(&KERNEL_RECORD(10, "mine"));
+	fixture->is_held = true;
+	start(fixture);
+	look(fixture);
+	assert_true(again_ms_of(fixture) <= 1);
+	kernel_pass_time(1);
+	look(fixture);
+	expect(fixture, BOTH);
+	assert_true(again_ms_of(fixture) > RETRY_MS / 2);
+	assert_int_equal(kernel.removal_count, 0);
+}
+
 static void owner_and_group_are_names_or_numbers(void **state)
 {
 	static const struct {
@@ -555,6 +573,7 @@ int main(void)
 		TEST(a_module_of_before_0_13_is_told_of_all_devices),
 		TEST(a_camera_that_cannot_be_made_says_why_and_is_tried_again),
 		TEST(a_device_of_another_kind_is_made_again_only_if_that_is_asked_for),
+		TEST(a_held_device_of_another_kind_is_kept_as_soon_as_it_is_listed),
 		TEST(owner_and_group_are_names_or_numbers),
 		TEST(only_events_of_its_devices_matter),
 		TEST(a_device_that_somebody_removes_is_made_again),
