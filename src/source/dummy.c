@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -28,9 +29,12 @@ int dummy_preview(const char *path)
 {
 	KUDEV_AUTO_FREE char *directory =
 		mem_string_n(path, (size_t)(strrchr(path, '/') - path));
+	struct stat status;
 
 	if (dummy_is_there(path))
 		return 0;
+	if (lstat(path, &status) == 0)
+		return -EEXIST;
 	return access(directory, W_OK) < 0 ? -errno : 0;
 }
 

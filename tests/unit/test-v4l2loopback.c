@@ -498,6 +498,17 @@ static void what_is_in_the_place_of_a_dummy_stays(void **state)
 	assert_int_equal(access("/dev/dummy-video10", F_OK), 0);
 }
 
+static void a_preview_tells_what_is_in_the_place_of_a_dummy(void **state)
+{
+	struct fixture *fixture = *state;
+
+	kernel_write("/dev/dummy-video10", "precious");
+	preview(fixture);
+	expect(fixture, "video10! neither the camera nor /dev/dummy-video10 can be made: "
+			"File exists\n"
+			"video11 /dev/dummy-video11\n");
+}
+
 static void a_dummy_that_somebody_removes_is_made_again(void **state)
 {
 	struct fixture *fixture = *state;
@@ -592,6 +603,7 @@ int main(void)
 		TEST(a_dummy_that_a_pod_holds_stays_until_it_is_free),
 		TEST(a_camera_that_a_pod_holds_gets_no_dummy),
 		TEST(what_is_in_the_place_of_a_dummy_stays),
+		TEST(a_preview_tells_what_is_in_the_place_of_a_dummy),
 		TEST(a_dummy_that_somebody_removes_is_made_again),
 		TEST(dummies_that_nobody_wants_any_more_go),
 		TEST(dummies_stand_for_cameras_while_the_kernel_hangs),
