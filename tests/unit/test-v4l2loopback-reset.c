@@ -215,7 +215,9 @@ static void a_camera_that_goes_while_it_is_reset_is_made_again(void **state)
 	kernel_unplug(10);
 	assert_true(tell(fixture, "/dev/video10"));
 	look(fixture);
+	/* It looks once more, since the node has changed. */
 	expect(fixture, BOTH);
+	await_change(fixture);
 	open_gate();
 	await_prepared(fixture, &prepared);
 	expect_prepared(&prepared, ENODEV,
