@@ -13,7 +13,7 @@
 #define PIECE_REGEX "\\\\[^/]|" SET_REGEX
 #define NO_CONTROL "(?!.*[\\x01-\\x1f\\x7f])"
 
-const char path_pattern[] = "^(?!.*/\\.\\.(/|$))/[^\\x01-\\x1f\\x7f]*$";
+const char path_pattern[] = "^" PATH_REGEX "$";
 const char glob_pattern[] = "^([^\\[\\\\]|" PIECE_REGEX ")+$";
 const char attribute_pattern[] = "^(?!/|.*\\.\\.)[^\\x01-\\x1f\\x7f]+$";
 const char pattern_pattern[] = "^(?=/)" NO_CONTROL "(?!/+$)"

@@ -42,6 +42,7 @@ int attribute_check(const char *name, struct error *err);
  * What the three checks and pattern_parse() accept, as regular expressions for the schema;
  * that a range does not run backwards, for one, only they know.
  */
+#define PATH_REGEX "(?!.*/\\.\\.(/|$))/[^\\x01-\\x1f\\x7f]*"
 extern const char path_pattern[];
 extern const char glob_pattern[];
 extern const char attribute_pattern[];

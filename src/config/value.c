@@ -337,6 +337,7 @@ const struct field_type value_plugin_directory = {
 const struct field_type value_pod_resources = {
 	.wants = "an absolute path or none",
 	.schema = "string",
+	.pattern = "^(none|" PATH_REGEX ")$",
 	.parse = parse_pod_resources,
 };
 
