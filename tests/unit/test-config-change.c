@@ -258,6 +258,7 @@ static void settings_of_the_start_stay(void **state)
 	static const char *const classes = "classes: [{name: a, paths: [/a]}]";
 	KUDEV_AUTO_FREE char *text =
 		mem_printf("pluginDirectory: /x\ncdiDirectory: /y\nevents: inotify\n"
+			   "podResources: none\n"
 			   "logLevel: debug\n%s",
 			   classes);
 	KUDEV_AUTO(config_free) struct config *old = parse_good(classes);
@@ -269,7 +270,7 @@ static void settings_of_the_start_stay(void **state)
 	(void)state;
 	config_keep_start(old, next, &keys);
 	joined = strings_join(&keys, " ");
-	assert_string_equal(joined, "pluginDirectory cdiDirectory events");
+	assert_string_equal(joined, "pluginDirectory podResources cdiDirectory events");
 	assert_ptr_equal(next->plugin_directory, directory);
 	assert_int_equal(next->events, CONFIG_EVENTS_AUTO);
 	assert_int_equal(next->log_level, LOG_LEVEL_DEBUG);
