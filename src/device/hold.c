@@ -293,7 +293,7 @@ void inventory_class_grant(struct inventory *inventory, struct inventory_class *
 	if (!device)
 		return;
 	/* The kubelet does not hand out what it has not taken back. */
-	if (device->holder_count > 0)
+	if (device->is_held)
 		release(class, device);
 	device->granted_ms = clock_ms();
 	inventory_stir(inventory);
