@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -16,6 +17,8 @@
 
 /* For whoever reads standard error; the kubelet waits for us without a limit. */
 #define MAX_WAIT_MS 200
+/* Of a kept line; of a longer one only the message is kept. */
+#define MAX_KEPT_SIZE 2048
 
 static struct {
 	enum log_level level;
@@ -26,6 +29,13 @@ static struct {
 	.format = LOG_FORMAT_JSON,
 	.fd = STDERR_FILENO,
 };
+
+/* The last lines, in a ring. */
+static struct {
+	bool is_on;
+	char *lines[LOG_KEPT_MAX];
+	size_t count; /* of all that ever were */
+} kept;
 
 static const char *const level_names[] = {
 	[LOG_LEVEL_DEBUG] = "DEBUG",
@@ -57,9 +67,31 @@ void log_setup(enum log_level level, enum log_format format)
 	settings.format = format;
 }
 
+void log_keep(void)
+{
+	kept.is_on = true;
+}
+
+const char *log_kept(size_t index)
+{
+	if (index >= LOG_KEPT_MAX || index >= kept.count)
+		return NULL;
+	return kept.lines[(kept.count - 1 - index) % LOG_KEPT_MAX];
+}
+
+static bool is_kept(enum log_level level)
+{
+	return kept.is_on && level >= LOG_LEVEL_INFO;
+}
+
+static bool is_written(enum log_level level)
+{
+	return level >= settings.level;
+}
+
 bool log_enabled(enum log_level level)
 {
-	return level >= settings.level && level < LOG_LEVEL_NONE;
+	return level < LOG_LEVEL_NONE && (is_written(level) || is_kept(level));
 }
 
 /* RFC 3339 in UTC with milliseconds. */
@@ -75,26 +107,12 @@ static void format_now(char text[static 32])
 	snprintf(text + length, 32 - length, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-/* JSON is UTF-8, file names are any bytes: what is none becomes U+FFFD. */
+/* JSON is UTF-8, file names are any bytes. */
 static struct json_object *json_string(const char *text)
 {
-	size_t left = strlen(text);
-	KUDEV_AUTO_FREE char *clean = mem_alloc(left * 3 + 1);
-	char *end = clean;
+	KUDEV_AUTO_FREE char *clean = text_clean(text);
 
-	while (left > 0) {
-		uint32_t rune;
-		size_t length = text_decode(text, left, &rune);
-
-		if (length > 0)
-			end = mempcpy(end, text, length);
-		else
-			end = stpcpy(end, "\xef\xbf\xbd");
-		length = length > 0 ? length : 1;
-		text += length;
-		left -= length;
-	}
-	return json_object_new_string_len(clean, (int)(end - clean));
+	return json_object_new_string(clean);
 }
 
 static struct json_object *field_value(const struct log_field *field)
@@ -159,22 +177,45 @@ static void write_line(const char *line)
 	torn = torn && left > 0;
 }
 
-static void write_json(const char *now, enum log_level level, const char *message,
+/* fields NULL: the message alone. */
+static char *make_json(const char *now, enum log_level level, const char *message,
 		       const struct log_field *fields)
 {
 	struct json_object *object = json_object_new_object();
-	KUDEV_AUTO_FREE char *line = NULL;
+	char *text;
 
 	json_object_object_add(object, "time", json_object_new_string(now));
 	json_object_object_add(object, "level",
 			       json_object_new_string(level_names[level]));
 	json_object_object_add(object, "msg", json_object_new_string(message));
-	for (; fields->type != LOG_FIELD_END; fields++) {
+	for (; fields && fields->type != LOG_FIELD_END; fields++) {
 		if (!field_is_unset(fields))
 			json_object_object_add(object, fields->key, field_value(fields));
 	}
-	line = mem_printf("%s\n", json_text(object));
+	text = mem_string(json_text(object));
 	json_object_put(object);
+	return text;
+}
+
+static void keep_line(const char *now, enum log_level level, const char *message,
+		      const struct log_field *fields)
+{
+	char **line = &kept.lines[kept.count++ % LOG_KEPT_MAX];
+
+	free(*line);
+	*line = make_json(now, level, message, fields);
+	if (strlen(*line) <= MAX_KEPT_SIZE)
+		return;
+	free(*line);
+	*line = make_json(now, level, message, NULL);
+}
+
+static void write_json(const char *now, enum log_level level, const char *message,
+		       const struct log_field *fields)
+{
+	KUDEV_AUTO_FREE char *text = make_json(now, level, message, fields);
+	KUDEV_AUTO_FREE char *line = mem_printf("%s\n", text);
+
 	write_line(line);
 }
 
@@ -227,6 +268,10 @@ void log_write(enum log_level level, const char *message, const struct log_field
 	char now[32];
 
 	format_now(now);
+	if (is_kept(level))
+		keep_line(now, level, message, fields);
+	if (!is_written(level))
+		return;
 	switch (settings.format) {
 	case LOG_FORMAT_JSON:
 		write_json(now, level, message, fields);

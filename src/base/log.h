@@ -76,6 +76,20 @@ void log_setup(enum log_level level, enum log_format format);
 /* For a daemon: from now on a full pipe on standard error loses lines, and never blocks. */
 void log_unblock(void);
 
+/*
+ * From now on the last lines at info and above are kept in memory, also those that are not
+ * written because of their level.
+ */
+void log_keep(void);
+
+#define LOG_KEPT_MAX 64
+
+/*
+ * The kept lines as JSON objects, the newest first; NULL: there are no more. Borrowed
+ * until the next line.
+ */
+const char *log_kept(size_t index);
+
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 

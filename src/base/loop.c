@@ -30,7 +30,7 @@ struct loop_timer {
 
 struct loop_watch {
 	struct event *event;
-	loop_callback on_readable;
+	loop_callback on_ready;
 	void *data;
 };
 
@@ -234,20 +234,33 @@ static void on_watch_event(evutil_socket_t fd, short what, void *data)
 
 	(void)fd;
 	(void)what;
-	watch->on_readable(watch->data);
+	watch->on_ready(watch->data);
+}
+
+static struct loop_watch *watch_create(struct loop *loop, int fd, short what,
+				       loop_callback on_ready, void *data)
+{
+	struct loop_watch *watch = mem_zero(sizeof(*watch));
+
+	watch->on_ready = on_ready;
+	watch->data = data;
+	watch->event = event_create(loop, fd, what | EV_PERSIST, on_watch_event, watch);
+	return watch;
 }
 
 struct loop_watch *loop_watch_new(struct loop *loop, int fd, loop_callback on_readable,
 				  void *data)
 {
-	struct loop_watch *watch = mem_zero(sizeof(*watch));
+	struct loop_watch *watch = watch_create(loop, fd, EV_READ, on_readable, data);
 
-	watch->on_readable = on_readable;
-	watch->data = data;
-	watch->event = event_create(loop, fd, EV_READ | EV_PERSIST, on_watch_event,
-				    watch);
 	event_add(watch->event, NULL);
 	return watch;
+}
+
+struct loop_watch *loop_watch_new_output(struct loop *loop, int fd,
+					 loop_callback on_writable, void *data)
+{
+	return watch_create(loop, fd, EV_WRITE, on_writable, data);
 }
 
 struct loop_watch *loop_watch_free(struct loop_watch *watch)

@@ -44,6 +44,9 @@ bool loop_timer_is_set(const struct loop_timer *timer);
 /* Calls back whenever fd, which stays the caller's, can be read. */
 struct loop_watch *loop_watch_new(struct loop *loop, int fd, loop_callback on_readable,
 				  void *data);
+/* The same whenever fd can be written to; paused at first. */
+struct loop_watch *loop_watch_new_output(struct loop *loop, int fd,
+					 loop_callback on_writable, void *data);
 struct loop_watch *loop_watch_free(struct loop_watch *watch);
 void loop_watch_pause(struct loop_watch *watch, bool paused);
 

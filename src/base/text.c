@@ -79,6 +79,28 @@ bool text_is_utf8(const char *text)
 	return true;
 }
 
+char *text_clean(const char *text)
+{
+	size_t left = strlen(text);
+	char *clean = mem_alloc(left * 3 + 1);
+	char *end = clean;
+
+	while (left > 0) {
+		uint32_t rune;
+		size_t length = text_decode(text, left, &rune);
+
+		if (length > 0)
+			end = mempcpy(end, text, length);
+		else
+			end = stpcpy(end, "\xef\xbf\xbd");
+		length = length > 0 ? length : 1;
+		text += length;
+		left -= length;
+	}
+	*end = '\0';
+	return clean;
+}
+
 char *text_quote(const char *text)
 {
 	char *quoted = NULL;

@@ -24,6 +24,9 @@ size_t text_decode(const char *bytes, size_t size, uint32_t *ret_rune);
 /* Whether the whole text is valid UTF-8. */
 bool text_is_utf8(const char *text);
 
+/* A copy in which what is not UTF-8 is U+FFFD. */
+char *text_clean(const char *text);
+
 /*
  * In double quotes, with control characters and bytes that are not UTF-8 escaped, and
  * cut off with an ellipsis after about 80 bytes.

@@ -75,8 +75,9 @@ void fd_close_cleanup(int *fd);
 /* Closes fd unless it is negative and returns -1, to be stored in its place. */
 int fd_close(int fd);
 
-/* CLOCK_MONOTONIC in milliseconds. */
+/* CLOCK_MONOTONIC in milliseconds, and in microseconds. */
 int64_t clock_ms(void);
+int64_t clock_us(void);
 
 /* Blocks the thread, so it is not for the loop's. */
 void pause_ms(int64_t duration_ms);

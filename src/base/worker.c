@@ -41,6 +41,8 @@ struct worker {
 	struct loop_watch *watch;
 	struct loop_timer *deadline;
 	unsigned left_count;
+	uint64_t done_count;
+	uint64_t late_count;
 };
 
 /* Unlocks. */
@@ -215,6 +217,7 @@ static void on_deadline(void *data)
 	while ((late = take_late(shared->left)) ||
 	       (!shared->active && (late = take_late(shared->queue)))) {
 		pthread_mutex_unlock(&shared->lock);
+		worker->late_count++;
 		if (late->late)
 			late->late(late);
 		pthread_mutex_lock(&shared->lock);
@@ -243,6 +246,7 @@ static void on_finished(void *data)
 	watch_deadline(worker);
 	pthread_mutex_unlock(&worker->shared->lock);
 	DL_FOREACH_SAFE(finished, job, next) {
+		worker->done_count++;
 		job->done(job);
 		job->free(job);
 	}
@@ -266,6 +270,30 @@ struct worker *worker_new(struct loop *loop)
 	if (shared->wake >= 0)
 		worker->watch = loop_watch_new(loop, shared->wake, on_finished, worker);
 	return worker;
+}
+
+void worker_describe(const struct worker *worker, struct worker_stats *ret)
+{
+	struct shared *shared = worker->shared;
+	const struct worker_job *job;
+
+	*ret = (struct worker_stats){
+		.done = worker->done_count,
+		.late = worker->late_count,
+		.hanging = worker->left_count,
+	};
+	pthread_mutex_lock(&shared->lock);
+	DL_FOREACH(shared->queue, job) {
+		ret->waiting++;
+	}
+	DL_FOREACH(shared->left, job) {
+		ret->running++;
+	}
+	if (shared->active && shared->active->job)
+		ret->running++;
+	if (shared->queue)
+		ret->waits_ms = clock_ms() - shared->queue->started_ms;
+	pthread_mutex_unlock(&shared->lock);
 }
 
 static void free_jobs(struct worker_job *jobs)

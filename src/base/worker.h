@@ -49,6 +49,18 @@ struct worker *worker_new(struct loop *loop);
 /* Jobs that have not begun are dropped; one that runs is left to itself. */
 struct worker *worker_free(struct worker *worker);
 
+/* How it stands with the jobs. */
+struct worker_stats {
+	uint64_t done;	/* since the start */
+	uint64_t late;	/* of which the time was over before they had ended */
+	size_t waiting; /* that have not begun */
+	size_t running;
+	size_t hanging;	  /* of those that run: left alone with their threads */
+	int64_t waits_ms; /* how long the first of the waiting does */
+};
+
+void worker_describe(const struct worker *worker, struct worker_stats *ret);
+
 /* Takes the job over. */
 void worker_submit(struct worker *worker, struct worker_job *job);
 

@@ -228,6 +228,59 @@ static void the_words_of_the_configuration_are_known(void **state)
 	assert_int_equal(log_format_parse("xml", &format), -EINVAL);
 }
 
+static char *kept_message(size_t index)
+{
+	const char *line = log_kept(index);
+	struct json_object *object = line ? json_tokener_parse(line) : NULL;
+	char *message = NULL;
+
+	if (object)
+		message = mem_string(
+			json_object_get_string(json_object_object_get(object, "msg")));
+	json_object_put(object);
+	return message;
+}
+
+static void assert_kept(size_t index, const char *expected)
+{
+	KUDEV_AUTO_FREE char *message = kept_message(index);
+
+	assert_string_equal(message, expected);
+}
+
+/* The last of the tests: it is never undone. */
+static void the_last_lines_are_kept_whatever_is_written(void **state)
+{
+	KUDEV_AUTO_FREE char *huge = mem_zero(100000);
+	KUDEV_AUTO_FREE char *written = NULL;
+	struct capture capture = capture_begin();
+
+	(void)state;
+	memset(huge, 'x', 99999);
+	log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_JSON);
+	log_info("not kept yet", LOG_INT("k", 1));
+	log_keep();
+	log_info("kept", LOG_STR("k", "v"));
+	log_debug("too trivial", LOG_INT("k", 1));
+	log_error("written too", LOG_STR("k", huge));
+	written = capture_end(&capture);
+	assert_null(strstr(written, "\"kept\""));
+	assert_int_equal(capture_count(written, "\n"), 1);
+
+	assert_kept(0, "written too");
+	assert_true(strlen(log_kept(0)) < 200);
+	assert_kept(1, "kept");
+	assert_non_null(strstr(log_kept(1), "\"k\":\"v\""));
+	assert_null(log_kept(2));
+	log_setup(LOG_LEVEL_NONE, LOG_FORMAT_JSON);
+	for (size_t i = 0; i < LOG_KEPT_MAX; i++)
+		log_warn("another", LOG_INT("k", i));
+	assert_kept(LOG_KEPT_MAX - 1, "another");
+	assert_non_null(strstr(log_kept(LOG_KEPT_MAX - 1), "\"k\":0}"));
+	assert_non_null(strstr(log_kept(0), "\"k\":63}"));
+	assert_null(log_kept(LOG_KEPT_MAX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +292,7 @@ int main(void)
 		cmocka_unit_test(a_burst_is_written_before_the_limit_holds),
 		cmocka_unit_test(a_closed_standard_error_stops_nothing),
 		cmocka_unit_test(the_words_of_the_configuration_are_known),
+		cmocka_unit_test(the_last_lines_are_kept_whatever_is_written),
 	};
 
 	log_setup(LOG_LEVEL_NONE, LOG_FORMAT_JSON);

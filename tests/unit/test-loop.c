@@ -163,6 +163,29 @@ static void callbacks_may_free_what_called_them(void **state)
 	close(fds[1]);
 }
 
+static void a_watch_for_output_is_paused_until_it_is_wanted(void **state)
+{
+	KUDEV_AUTO(loop_free) struct loop *loop = new_loop();
+	struct wait_count writes = {.wanted = 1};
+	struct wait_count ticks = {.wanted = 1};
+	struct loop_timer *timer = loop_timer_new(loop, wait_add, &ticks);
+	struct loop_watch *watch;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	watch = loop_watch_new_output(loop, fds[1], wait_add, &writes);
+	loop_timer_set(timer, 5);
+	assert_comes(loop, wait_is_enough, &ticks);
+	assert_int_equal(writes.count, 0);
+	loop_watch_pause(watch, false);
+	assert_comes(loop, wait_is_enough, &writes);
+	loop_watch_free(watch);
+	loop_timer_free(timer);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void a_paused_watch_is_silent_until_it_goes_on(void **state)
 {
 	KUDEV_AUTO(loop_free) struct loop *loop = new_loop();
@@ -357,6 +380,7 @@ int main(void)
 		cmocka_unit_test(a_cancelled_timer_is_silent_and_a_reset_one_counts_anew),
 		cmocka_unit_test(callbacks_may_free_what_called_them),
 		cmocka_unit_test(a_paused_watch_is_silent_until_it_goes_on),
+		cmocka_unit_test(a_watch_for_output_is_paused_until_it_is_wanted),
 		cmocka_unit_test(signals_come_until_they_are_given_back),
 		cmocka_unit_test(
 			posted_work_runs_on_the_loop_in_the_order_of_each_thread),

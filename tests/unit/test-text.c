@@ -133,12 +133,37 @@ static void nearest_finds_slips_and_nothing_else(void **state)
 	}
 }
 
+static void clean_leaves_utf8_alone(void **state)
+{
+	static const struct {
+		const char *text, *clean;
+	} tests[] = {
+		{"", ""},
+		{"abc", "abc"},
+		{"\xc3\xa4\xe2\x82\xac", "\xc3\xa4\xe2\x82\xac"},
+		{"a\xff"
+		 "b",
+		 "a\xef\xbf\xbd"
+		 "b"},
+		{"\xc3", "\xef\xbf\xbd"},
+		{"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(tests); i++) {
+		KUDEV_AUTO_FREE char *clean = text_clean(tests[i].text);
+
+		assert_string_equal(clean, tests[i].clean);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(quote_shows_what_is_there_and_forges_nothing),
 		cmocka_unit_test(quote_cuts_off_a_long_text_between_characters),
 		cmocka_unit_test(decode_takes_utf8_alone),
+		cmocka_unit_test(clean_leaves_utf8_alone),
 		cmocka_unit_test(join_reads_as_a_sentence),
 		cmocka_unit_test(nearest_finds_slips_and_nothing_else),
 	};

@@ -356,6 +356,20 @@ static void the_next_job_may_come_from_the_end_of_the_last(void **state)
 	assert_string_equal(seen.trace, "r1 d1 r2 d2");
 }
 
+static void expect_stats(const struct fixture *fixture, uint64_t done, size_t waiting,
+			 size_t hanging)
+{
+	struct worker_stats stats;
+
+	worker_describe(fixture->worker, &stats);
+	assert_int_equal(stats.done, done);
+	assert_int_equal(stats.late, seen.late);
+	assert_int_equal(stats.waiting, waiting);
+	assert_int_equal(stats.running, hanging);
+	assert_int_equal(stats.hanging, hanging);
+	assert_true(waiting > 0 || stats.waits_ms == 0);
+}
+
 static void jobs_that_hang_take_no_threads_without_end(void **state)
 {
 	struct fixture *fixture = *state;
@@ -364,6 +378,7 @@ static void jobs_that_hang_take_no_threads_without_end(void **state)
 		submit(fixture, i, 1, true);
 	await(fixture, has_been_late, MAX_LOST);
 	assert_int_equal(count_threads(), MAX_LOST);
+	expect_stats(fixture, 0, 2, MAX_LOST);
 	/* Once one of them ends, the rest has its turn. */
 	open_gate(1);
 	await(fixture, has_done, 1);
@@ -372,6 +387,7 @@ static void jobs_that_hang_take_no_threads_without_end(void **state)
 	assert_int_equal(atomic_load(&seen.freed), MAX_LOST + 2);
 	submit(fixture, 99, AMPLE_MS, false);
 	await(fixture, has_done, MAX_LOST + 3);
+	expect_stats(fixture, MAX_LOST + 3, 0, 0);
 }
 
 static void a_worker_is_freed_with_jobs_that_wait_run_and_have_ended(void **state)
