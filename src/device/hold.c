@@ -151,7 +151,7 @@ static struct device *list_held(struct inventory_class *class, const char *id,
 		return NULL;
 	}
 	device = inventory_class_list(class, &unit);
-	device->absence = inventory_describe_loss(&device->unit);
+	device->absence = inventory_describe_loss(&device->unit, &device->absence_cause);
 	device->reason = device->absence;
 	log_held(class, id, true);
 	inventory_class_tell(class);

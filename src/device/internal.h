@@ -58,7 +58,7 @@ bool inventory_is_removed(const struct inventory *inventory,
 void inventory_release_unused(struct inventory *inventory);
 
 /* Why a device that is not reported can't be had; the caller frees it. */
-char *inventory_describe_loss(const struct unit *unit);
+char *inventory_describe_loss(const struct unit *unit, enum device_cause *ret_cause);
 
 void device_drop_holders(struct device *device);
 

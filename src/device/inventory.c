@@ -258,6 +258,10 @@ static void judge(struct inventory_class *class, struct device *device)
 		return;
 	class->healthy += device->healthy ? 1 : (size_t)-1;
 	class->version++;
+	if (device->healthy)
+		class->stats.recovered++;
+	else
+		class->stats.failed[device_cause_of(device)]++;
 	log_health(class, device, was_healthy ? "Healthy" : "Unhealthy");
 }
 
@@ -312,14 +316,15 @@ void inventory_drop_device(struct inventory *inventory, struct inventory_class *
 	device_free(device);
 }
 
-/* absence NULL: it is there; else it is taken over. */
+/* absence NULL: it is there, whatever the cause; else it is taken over. */
 static void set_absence(struct inventory *inventory, struct inventory_class *class,
-			struct device *device, char *absence)
+			struct device *device, enum device_cause cause, char *absence)
 {
 	bool was_there = !device->absence;
 
 	free(device->absence);
 	device->absence = absence;
+	device->absence_cause = cause;
 	if (was_there && absence)
 		device->absent_since_ms = clock_ms();
 	if (absence && device->has_claims && !is_in_use(inventory, device))
@@ -406,7 +411,7 @@ static void update_device(struct inventory *inventory, struct inventory_class *c
 	/* It went and came between two scans. */
 	if (!device->absence && !has_same_identities(&old, &device->unit))
 		note_arrival(class, device);
-	set_absence(inventory, class, device, NULL);
+	set_absence(inventory, class, device, DEVICE_GONE, NULL);
 	unit_clear(&old);
 }
 
@@ -474,17 +479,19 @@ static const struct device *find_doubtful_hold(const struct inventory *inventory
 
 /* It is listed, but can't be had. device NULL: it is new. Takes absence over. */
 static void take_absent(struct inventory *inventory, struct inventory_class *class,
-			struct device *device, struct unit *unit, char *absence)
+			struct device *device, struct unit *unit, enum device_cause cause,
+			char *absence)
 {
 	if (!device)
 		locate(class, unit);
 	if (device) {
 		device->seen = true;
-		set_absence(inventory, class, device, absence);
+		set_absence(inventory, class, device, cause, absence);
 	} else if (inventory_class_has_room(class, unit)) {
 		device = inventory_class_list(class, unit);
 		device->seen = true;
 		device->absence = absence;
+		device->absence_cause = cause;
 		device->reason = absence;
 		log_health(class, device, "Unknown");
 	} else {
@@ -512,13 +519,14 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 	rival = find_rival(inventory, class, unit);
 	doubtful = find_doubtful_hold(inventory, class, unit);
 	if (unit->absence) {
-		take_absent(inventory, class, device, unit, take_ptr(unit->absence));
+		take_absent(inventory, class, device, unit, DEVICE_UNAVAILABLE,
+			    take_ptr(unit->absence));
 	} else if (doubtful) {
-		take_absent(inventory, class, device, unit,
+		take_absent(inventory, class, device, unit, DEVICE_DOUBTFUL,
 			    mem_printf("a pod may hold it as %s", doubtful->unit.id));
 	} else if (rival && device) {
 		device->seen = true;
-		set_absence(inventory, class, device,
+		set_absence(inventory, class, device, DEVICE_CLAIMED,
 			    mem_printf("class %s has its node", rival->config->name));
 	} else if (rival) {
 		return;
@@ -530,11 +538,13 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 	}
 }
 
-char *inventory_describe_loss(const struct unit *unit)
+char *inventory_describe_loss(const struct unit *unit, enum device_cause *ret_cause)
 {
+	*ret_cause = DEVICE_UNSEEN;
 	if (unit->node_count == 0)
 		return mem_string(
 			"a pod holds it, but it was not seen since kudev started");
+	*ret_cause = DEVICE_GONE;
 	for (size_t i = 0; i < unit->node_count; i++) {
 		const struct unit_node *node = &unit->nodes[i];
 		struct node_identity identity;
@@ -545,7 +555,17 @@ char *inventory_describe_loss(const struct unit *unit)
 		if (r < 0)
 			return mem_printf("%s: %s", node->host_path, strerror(-r));
 	}
+	*ret_cause = DEVICE_UNMATCHED;
 	return mem_string("the class does not match it any more");
+}
+
+static void lose(struct inventory *inventory, struct inventory_class *class,
+		 struct device *device)
+{
+	enum device_cause cause;
+	char *absence = inventory_describe_loss(&device->unit, &cause);
+
+	set_absence(inventory, class, device, cause, absence);
 }
 
 static void log_refused(const struct inventory_class *class, size_t refused_before)
@@ -580,8 +600,7 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 		struct device *device = class->devices[i];
 
 		if (!device->seen)
-			set_absence(inventory, class, device,
-				    inventory_describe_loss(&device->unit));
+			lose(inventory, class, device);
 	}
 	unit_list_clear(units);
 	inventory_stir(inventory);
@@ -590,9 +609,19 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 	log_refused(class, refused);
 	if (class->version != version)
 		log_summary(class);
+	else
+		class->event_version = 0;
 	/* One that was away and is not checked yet is as unhealthy as before. */
 	if (class->version != version || class->awaits_check || class->is_rearranged)
 		inventory_class_tell(class);
+}
+
+void inventory_note_event(struct inventory *inventory, size_t index, int64_t event_us)
+{
+	struct inventory_class *class = inventory->classes[index];
+
+	class->event_us = event_us;
+	class->event_version = class->version + 1;
 }
 
 bool inventory_verify(struct inventory *inventory, struct inventory_class *class,
@@ -604,8 +633,7 @@ bool inventory_verify(struct inventory *inventory, struct inventory_class *class
 
 		if (node_identify(node->root, node->host_path, &identity) == 0)
 			continue;
-		set_absence(inventory, class, device,
-			    inventory_describe_loss(&device->unit));
+		lose(inventory, class, device);
 		inventory_class_tell(class);
 	}
 	return device->healthy;
@@ -705,6 +733,7 @@ static void remove_class(void *item, void *data)
 		if (!device->absence)
 			device->absent_since_ms = clock_ms();
 		mem_replace(&device->absence, "its class is not configured any more");
+		device->absence_cause = DEVICE_UNMATCHED;
 		device->reason = device->absence;
 		device->healthy = false;
 	}

@@ -38,6 +38,22 @@ enum hold_source {
 	HOLD_SOURCE_MAX,
 };
 
+/* Why a device is not healthy, in few enough words to be counted by. */
+enum device_cause {
+	DEVICE_GONE,	    /* a node of it is not there */
+	DEVICE_UNMATCHED,   /* it is there, but the class does not match it any more */
+	DEVICE_UNSEEN,	    /* a pod holds it, and no source has seen it yet */
+	DEVICE_CLAIMED,	    /* another class has its node */
+	DEVICE_DOUBTFUL,    /* a pod may hold it under another ID */
+	DEVICE_UNAVAILABLE, /* its source can't give it now */
+	DEVICE_UNCHECKED,   /* its first health check has not ended */
+	DEVICE_FAILED,	    /* its health check */
+	DEVICE_CAUSE_MAX,
+};
+
+/* One word each. */
+extern const char *const device_causes[DEVICE_CAUSE_MAX];
+
 struct device {
 	struct unit unit;
 	const struct config_class *class; /* that its unit was made for; held */
@@ -51,9 +67,10 @@ struct device {
 	bool healthy;	 /* it is there and passes its checks */
 	const char *reason; /* why it is not healthy: one of the two below, or NULL */
 	char *absence;	    /* why it can't be had; NULL: it is there */
-	char *failure;	    /* what of its health check failed; NULL: it passed */
-	bool is_unchecked;  /* its first health check has not ended */
-	unsigned arrivals;  /* how often it has come: tells a device from one before it */
+	enum device_cause absence_cause;
+	char *failure;	   /* what of its health check failed; NULL: it passed */
+	bool is_unchecked; /* its first health check has not ended */
+	unsigned arrivals; /* how often it has come: tells a device from one before it */
 	int64_t absent_since_ms;
 	uint64_t held_rounds[HOLD_SOURCE_MAX]; /* the last reckonings that had it */
 	bool is_held;			       /* as it was logged */
@@ -85,6 +102,12 @@ struct conflict_list {
 	size_t total; /* past those kept, the copies of a device count singly */
 };
 
+/* Since the start. */
+struct inventory_stats {
+	uint64_t recovered;		   /* devices that turned healthy again */
+	uint64_t failed[DEVICE_CAUSE_MAX]; /* and that turned unhealthy */
+};
+
 struct inventory;
 
 /* Who is told of changes of a class. */
@@ -106,6 +129,9 @@ struct inventory_class {
 	size_t list_size; /* bytes, see list_device_size() */
 	uint64_t version; /* grows with each change that the kubelet should hear of */
 	struct conflict_list *conflicts; /* of the last report */
+	struct inventory_stats stats;
+	int64_t event_us; /* when that came which led to event_version; clock_us() */
+	uint64_t event_version; /* 0: none yet */
 	struct log_limit change_limit;
 	struct log_limit summary_limit;
 	struct log_limit conflict_limit;
@@ -158,6 +184,12 @@ void inventory_class_ignore(struct inventory_class *class, const void *data);
  * what the kubelet takes; known ones that are missing turn unhealthy.
  */
 void inventory_report(struct inventory *inventory, size_t index, struct unit_list *units);
+
+/* Before a report that an event led to: when that came, by clock_us(). */
+void inventory_note_event(struct inventory *inventory, size_t index, int64_t event_us);
+
+/* Of a device that is not healthy. */
+enum device_cause device_cause_of(const struct device *device);
 
 /*
  * What the health checks of a device found: NULL or what failed. Its nodes stay claimed.

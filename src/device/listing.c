@@ -3,6 +3,20 @@
 
 /* What the list of a class is made of: its devices, their indexes, and its size. */
 
+const char *const device_causes[DEVICE_CAUSE_MAX] = {
+	[DEVICE_GONE] = "gone",		  [DEVICE_UNMATCHED] = "unmatched",
+	[DEVICE_UNSEEN] = "unseen",	  [DEVICE_CLAIMED] = "claimed",
+	[DEVICE_DOUBTFUL] = "doubtful",	  [DEVICE_UNAVAILABLE] = "unavailable",
+	[DEVICE_UNCHECKED] = "unchecked", [DEVICE_FAILED] = "check",
+};
+
+enum device_cause device_cause_of(const struct device *device)
+{
+	if (device->absence)
+		return device->absence_cause;
+	return device->is_unchecked ? DEVICE_UNCHECKED : DEVICE_FAILED;
+}
+
 struct device *inventory_class_find(const struct inventory_class *class, const char *id)
 {
 	struct device *device;

@@ -53,6 +53,8 @@ struct plugin {
 	const struct specfile *specfile; /* NULL: the class has no CDI names */
 	plugin_stream_callback on_stream;
 	void *on_stream_data;
+	struct plugin_stats stats;
+	uint64_t timed_version; /* the last one of an event whose time was taken */
 };
 
 static V1beta1__TopologyInfo *topology_new(int numa_node)
@@ -119,6 +121,7 @@ static void send_list(struct stream *stream)
 	stream->sending = true;
 	stream->sent = plugin->class->version;
 	rpc_call_send(stream->call, current_list(plugin));
+	plugin->stats.lists_sent++;
 	log_debug("list sent", LOG_STR("class", plugin->class->config->name),
 		  LOG_STR("resource", plugin->class->config->resource),
 		  LOG_INT("device_count", plugin->class->count),
@@ -134,9 +137,24 @@ static void send_lists(struct plugin *plugin)
 	}
 }
 
+/* Once for each change, when it goes to whoever listens. */
+static void take_time(struct plugin *plugin)
+{
+	const struct inventory_class *class = plugin->class;
+
+	if (class->event_version <= plugin->timed_version)
+		return;
+	plugin->timed_version = class->event_version;
+	if (plugin->streams)
+		histogram_add(&plugin->stats.update_times, clock_us() - class->event_us);
+}
+
 static void on_flush(void *data)
 {
-	send_lists(data);
+	struct plugin *plugin = data;
+
+	take_time(plugin);
+	send_lists(plugin);
 }
 
 /* A class that flaps without end must not keep the kubelet's disk busy. */
@@ -191,6 +209,7 @@ static void on_stream_closed(void *data)
 	struct plugin *plugin = stream->plugin;
 
 	DL_DELETE(plugin->streams, stream);
+	plugin->stats.streams--;
 	log_info("stream closed", LOG_STR("class", plugin->class->config->name),
 		 LOG_STR("resource", plugin->class->config->resource));
 	if (plugin->on_stream)
@@ -216,6 +235,8 @@ static void handle_list_and_watch(struct rpc_call *call, const void *bytes, size
 	stream->call = call;
 	stream->sent = NOTHING_SENT;
 	DL_APPEND(plugin->streams, stream);
+	plugin->stats.streams_opened++;
+	plugin->stats.streams++;
 	rpc_call_stream(call, &stream_callbacks, stream);
 	log_info("stream opened", LOG_STR("class", plugin->class->config->name),
 		 LOG_STR("resource", plugin->class->config->resource),
@@ -290,35 +311,42 @@ static void fail_broken(struct rpc_call *call)
 		      "the request is not a well-formed message of this method");
 }
 
-static void answer_preferred(const struct plugin *plugin, struct rpc_call *call,
+/* Returns whether the answer went out. */
+static bool answer_preferred(const struct plugin *plugin, struct rpc_call *call,
 			     const V1beta1__PreferredAllocationRequest *request)
 {
 	V1beta1__PreferredAllocationResponse *response;
+	bool is_answered;
 
 	if (!has_sane_size(call, request->n_container_requests))
-		return;
+		return false;
 	response = preferred_answer(plugin->class, request);
-	reply(call, &response->base);
+	is_answered = reply(call, &response->base);
 	v1beta1__preferred_allocation_response__free_unpacked(response, NULL);
+	return is_answered;
 }
 
 static void handle_preferred(struct rpc_call *call, const void *bytes, size_t size,
 			     void *data)
 {
+	struct plugin *plugin = data;
 	V1beta1__PreferredAllocationRequest *request;
 
-	if (!plugin_prefers(data)) {
+	if (!plugin_prefers(plugin)) {
 		rpc_call_fail(call, RPC_UNIMPLEMENTED,
 			      "this resource has no preferred allocation");
 		return;
 	}
 	request = (void *)rpc_message_decode(
 		&v1beta1__preferred_allocation_request__descriptor, bytes, size);
+	plugin->stats.preferred++;
 	if (!request) {
+		plugin->stats.preferred_failed++;
 		fail_broken(call);
 		return;
 	}
-	answer_preferred(data, call, request);
+	if (!answer_preferred(plugin, call, request))
+		plugin->stats.preferred_failed++;
 	v1beta1__preferred_allocation_request__free_unpacked(request, NULL);
 }
 
@@ -335,8 +363,9 @@ static void verify_devices(struct plugin *plugin,
 	}
 }
 
-static void note_grants(const struct plugin *plugin, const struct allocation *allocation)
+static void note_grants(struct plugin *plugin, const struct allocation *allocation)
 {
+	plugin->stats.allocated_devices += allocation->grant_count;
 	for (size_t i = 0; i < allocation->grant_count; i++) {
 		const struct grant *grant = &allocation->grants[i];
 
@@ -379,8 +408,10 @@ static void refuse(struct plugin *plugin, struct rpc_call *call, const char *dev
 	(void)plugin_resend(plugin);
 }
 
-static void answer_allocate(struct plugin *plugin, struct rpc_call *call,
-			    const V1beta1__AllocateRequest *request)
+/* Returns why it failed; ALLOCATION_FAILURE_MAX: it did not. */
+static enum allocation_failure answer_allocate(struct plugin *plugin,
+					       struct rpc_call *call,
+					       const V1beta1__AllocateRequest *request)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
 	KUDEV_AUTO(allocation_free) struct allocation *allocation = NULL;
@@ -388,35 +419,55 @@ static void answer_allocate(struct plugin *plugin, struct rpc_call *call,
 	bool with_cdi;
 
 	if (!has_sane_size(call, request->n_container_requests))
-		return;
+		return ALLOCATION_MALFORMED;
 	for (size_t i = 0; i < request->n_container_requests; i++)
 		verify_devices(plugin, request->container_requests[i]);
 	with_cdi = plugin->specfile && specfile_is_current(plugin->specfile);
 	if (allocate(plugin->class, with_cdi, request, time(NULL), &allocation, &refused,
-		     &err) < 0)
+		     &err) < 0) {
 		refuse(plugin, call, refused, &err);
-	else if (reply(call, &allocation->response->base))
-		note_grants(plugin, allocation);
+		return err.code == ENOENT ? ALLOCATION_UNKNOWN : ALLOCATION_UNAVAILABLE;
+	}
+	if (!reply(call, &allocation->response->base))
+		return ALLOCATION_TOO_LARGE;
+	plugin->stats.allocated_containers += request->n_container_requests;
+	note_grants(plugin, allocation);
+	return ALLOCATION_FAILURE_MAX;
+}
+
+static void count_allocation(struct plugin_stats *stats, enum allocation_failure failure,
+			     int64_t start_us)
+{
+	if (failure == ALLOCATION_FAILURE_MAX)
+		stats->allocations++;
+	else
+		stats->allocations_failed[failure]++;
+	histogram_add(&stats->allocation_times, clock_us() - start_us);
 }
 
 static void handle_allocate(struct rpc_call *call, const void *bytes, size_t size,
 			    void *data)
 {
+	struct plugin *plugin = data;
+	int64_t start_us = clock_us();
+	enum allocation_failure failure;
 	V1beta1__AllocateRequest *request = (void *)rpc_message_decode(
 		&v1beta1__allocate_request__descriptor, bytes, size);
 
 	if (!request) {
 		fail_broken(call);
+		count_allocation(&plugin->stats, ALLOCATION_MALFORMED, start_us);
 		return;
 	}
-	answer_allocate(data, call, request);
+	failure = answer_allocate(plugin, call, request);
+	count_allocation(&plugin->stats, failure, start_us);
 	v1beta1__allocate_request__free_unpacked(request, NULL);
 }
 
 static void handle_pre_start(struct rpc_call *call, const void *bytes, size_t size,
 			     void *data)
 {
-	const struct plugin *plugin = data;
+	struct plugin *plugin = data;
 	V1beta1__PreStartContainerRequest *request;
 
 	if (!plugin_prepares(plugin)) {
@@ -431,7 +482,8 @@ static void handle_pre_start(struct rpc_call *call, const void *bytes, size_t si
 		fail_broken(call);
 		return;
 	}
-	prestart_answer(plugin->class, &plugin->preparer, call, request);
+	prestart_answer(plugin->class, &plugin->preparer, call, request,
+			&plugin->stats.prestart);
 	v1beta1__pre_start_container_request__free_unpacked(request, NULL);
 }
 
@@ -481,6 +533,11 @@ void plugin_observe_streams(struct plugin *plugin, plugin_stream_callback on_str
 const struct config_class *plugin_class(const struct plugin *plugin)
 {
 	return plugin->class->config;
+}
+
+const struct plugin_stats *plugin_stats(const struct plugin *plugin)
+{
+	return &plugin->stats;
 }
 
 struct rpc_server *plugin_serve(struct plugin *plugin, struct rpc *rpc, int listen_fd)

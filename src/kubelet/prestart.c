@@ -23,6 +23,8 @@ struct prestart {
 	size_t pending;
 	int64_t start_ms;
 	struct error err; /* the first */
+	int64_t start_us;
+	struct prestart_stats *stats; /* owned by the caller */
 };
 
 static void prestart_free(struct prestart *prestart)
@@ -99,6 +101,19 @@ static void log_result(const struct prestart *prestart, const char *id,
 			 LOG_COUNT("reset_count", device ? device->resets : 0));
 }
 
+static void count_result(const struct prestart *prestart, const char *skipped,
+			 const struct error *err)
+{
+	enum prestart_result result = PRESTART_DONE;
+
+	if (err)
+		result = err->code == ETIMEDOUT ? PRESTART_LATE : PRESTART_FAILED;
+	else if (skipped)
+		result = PRESTART_SKIPPED;
+	prestart->stats->results[result]++;
+	histogram_add(&prestart->stats->times, clock_us() - prestart->start_us);
+}
+
 static void on_prepared(struct preparation *preparation, const struct error *err)
 {
 	struct prepared *device = KUDEV_CONTAINER_OF(preparation, struct prepared,
@@ -106,6 +121,7 @@ static void on_prepared(struct preparation *preparation, const struct error *err
 	struct prestart *prestart = device->prestart;
 
 	log_result(prestart, preparation->id, preparation->skipped, err);
+	count_result(prestart, preparation->skipped, err);
 	if (err && !prestart->err.code)
 		error_set(&prestart->err, err->code, "device %s of %s can't be reset: %s",
 			  preparation->id, prestart->class->config->resource,
@@ -159,6 +175,7 @@ static struct prestart *prestart_new(const struct inventory_class *class,
 	prestart->class = class;
 	prestart->call = call;
 	prestart->start_ms = clock_ms();
+	prestart->start_us = clock_us();
 	prestart->devices = mem_zero(request->n_devices_ids * sizeof(*prestart->devices));
 	for (size_t i = 0; i < request->n_devices_ids; i++)
 		add(prestart, request->devices_ids[i]);
@@ -181,7 +198,8 @@ static void log_start(const struct prestart *prestart)
 
 void prestart_answer(const struct inventory_class *class, const struct preparer *preparer,
 		     struct rpc_call *call,
-		     const V1beta1__PreStartContainerRequest *request)
+		     const V1beta1__PreStartContainerRequest *request,
+		     struct prestart_stats *stats)
 {
 	const char *unknown = find_unknown(class, request);
 	struct prestart *prestart;
@@ -192,6 +210,7 @@ void prestart_answer(const struct inventory_class *class, const struct preparer 
 		return;
 	}
 	prestart = prestart_new(class, call, request);
+	prestart->stats = stats;
 	log_start(prestart);
 	/* One for ourselves, so that it is there until all were asked for. */
 	count = prestart->count;

@@ -13,6 +13,7 @@
  * Thread: the loop thread.
  */
 
+#include "base/histogram.h"
 #include "device/inventory.h"
 #include "deviceplugin/v1beta1/api.pb-c.h"
 #include "rpc/rpc.h"
@@ -25,9 +26,25 @@ struct preparer {
 	void *data;
 };
 
-/* Answers the call, now or later. */
+/* How the preparation of a device ended. */
+enum prestart_result {
+	PRESTART_DONE,
+	PRESTART_SKIPPED, /* there was nothing to do */
+	PRESTART_FAILED,
+	PRESTART_LATE, /* it took too long */
+	PRESTART_RESULT_MAX,
+};
+
+/* Of devices, since the start. */
+struct prestart_stats {
+	uint64_t results[PRESTART_RESULT_MAX];
+	struct histogram times; /* of all */
+};
+
+/* Answers the call, now or later, and counts; stats must live until then. */
 void prestart_answer(const struct inventory_class *class, const struct preparer *preparer,
 		     struct rpc_call *call,
-		     const V1beta1__PreStartContainerRequest *request);
+		     const V1beta1__PreStartContainerRequest *request,
+		     struct prestart_stats *stats);
 
 #endif

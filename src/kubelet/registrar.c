@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "deviceplugin/v1beta1/api.pb-c.h"
 #include "kubelet/neighbours.h"
+#include "kubelet/refusal.h"
 #include "kubelet/registrar.h"
+#include "kubelet/renewal.h"
 #include "kubelet/socket.h"
 
 #define KUBELET_SOCKET "kubelet.sock"
@@ -49,32 +51,6 @@ enum registration_state {
 	REGISTRATION_REGISTERED,  /* serving; the kubelet has accepted */
 };
 
-/* Whose end is a reason to register anew, since it may have taken our resource with it. */
-enum renewal_cause {
-	RENEWAL_KUDEV,	/* another one with the same resource, as in a rolling update */
-	RENEWAL_PLUGIN, /* of some resource, likely not ours */
-	RENEWAL_CAUSE_MAX,
-};
-
-/*
- * Each registration anew takes the devices away for RELEASE_MS, so that the first is at once
- * and the next after an interval, doubled each time until it was quiet for a while.
- */
-static const struct renewal_pace {
-	const char *reason;
-	int64_t min_ms;
-	int64_t max_ms;
-	int64_t quiet_ms;
-} renewal_paces[RENEWAL_CAUSE_MAX] = {
-	[RENEWAL_KUDEV] = {"another kudev ended", BACKOFF_MIN_MS, BACKOFF_MAX_MS, 60000},
-	[RENEWAL_PLUGIN] = {"another plugin ended", 10000, 300000, 600000},
-};
-
-struct renewal {
-	int64_t last_ms; /* 0: never */
-	int64_t interval_ms;
-};
-
 struct registration {
 	struct registrar *registrar;
 	struct plugin *plugin;
@@ -108,6 +84,9 @@ struct registration {
 	void (*on_removed)(struct plugin *plugin, void *data);
 	void *removed_data;
 
+	char *error;			   /* of the last attempt; NULL: it succeeded */
+	struct registration_status status; /* what is counted, and of time what is past */
+
 	struct registration *next;
 };
 
@@ -129,6 +108,8 @@ struct registrar {
 	bool neighbours_suspected;	    /* of having been killed */
 	int64_t neighbours_tried_ms;	    /* by connecting, in a poll */
 	struct socket_identity kubelet;	    /* at the last look at them; 0: none */
+	struct socket_identity seen;	    /* the last kubelet; 0: none yet */
+	uint64_t kubelet_restarts;
 	bool waiting_logged;
 	struct registration *registrations;
 	struct registration *removed; /* that have calls left */
@@ -171,6 +152,7 @@ static void registration_free(struct registration *registration)
 {
 	loop_timer_free(registration->timer);
 	loop_timer_free(registration->renewal_timer);
+	free(registration->error);
 	free(registration);
 }
 
@@ -202,6 +184,9 @@ static void drop_server(struct registration *registration)
 	registration->request = rpc_request_cancel(registration->request);
 	loop_timer_cancel(registration->timer);
 	loop_timer_cancel(registration->renewal_timer);
+	if (registration->state == REGISTRATION_REGISTERED)
+		registration->status.registered_ms += clock_ms() -
+						      registration->registered_ms;
 	registration->state = REGISTRATION_WAITING;
 	registration->stream = NULL;
 	registration->streamed = false;
@@ -209,6 +194,7 @@ static void drop_server(struct registration *registration)
 	if (!registration->server)
 		return;
 	plugin_socket_remove(&registration->socket);
+	registration->status.ended++;
 	registration->ending++;
 	rpc_server_stop(take_ptr(registration->server), on_server_ended, registration);
 }
@@ -230,34 +216,6 @@ static void retry_in(struct registration *registration, int64_t delay_ms)
 	loop_timer_set(registration->timer, delay_ms);
 }
 
-/* These two texts of the kubelet say that trying again will not help for now. */
-static bool is_permanent(const char *text)
-{
-	return strstr(text, "not supported by kubelet") || strstr(text, "is invalid");
-}
-
-/* What an operator can do about a failure on our side; NULL: nothing that we know of. */
-static const char *hint_for(int code)
-{
-	switch (code) {
-	case EACCES:
-	case EPERM:
-		return "kudev must be root, and the directory must be writable for it";
-	case EROFS:
-		return "mount the device plugin directory read-write";
-	case ECONNREFUSED:
-		return "nobody listens on kubelet.sock: is the kubelet running?";
-	case EMFILE:
-	case ENFILE:
-		return "raise the limit of open files";
-	case ENOSPC:
-	case EDQUOT:
-		return "the disk of the device plugin directory is full";
-	default:
-		return NULL;
-	}
-}
-
 static void log_failure(struct registration *registration, const char *text, int code,
 			int64_t retry_ms)
 {
@@ -269,18 +227,21 @@ static void log_failure(struct registration *registration, const char *text, int
 	log_warn("registration failed",
 		 LOG_STR("class", plugin_class(registration->plugin)->name),
 		 LOG_STR("resource", resource_of(registration)), LOG_STR("error", text),
-		 LOG_STR("hint", hint_for(code)),
+		 LOG_STR("hint", refusal_hint(code)),
 		 LOG_INT("attempt", registration->attempts),
 		 LOG_INT("retry_ms", retry_ms), LOG_COUNT("suppressed", suppressed));
 }
 
 /* code is the errno of a failure on our side; 0: the kubelet's words. */
-static void fail_attempt(struct registration *registration, const char *text, int code)
+static void fail_attempt(struct registration *registration,
+			 enum registration_failure failure, const char *text, int code)
 {
 	int64_t retry_ms;
 
+	registration->status.failures[failure]++;
+	mem_replace(&registration->error, text);
 	drop_server(registration);
-	if (is_permanent(text)) {
+	if (refusal_is_permanent(text)) {
 		log_error("registration refused by the kubelet",
 			  LOG_STR("class", plugin_class(registration->plugin)->name),
 			  LOG_STR("resource", resource_of(registration)),
@@ -324,7 +285,7 @@ static void on_register_done(enum rpc_status status, const char *text, void *dat
 
 	registration->request = NULL;
 	if (status != RPC_OK) {
-		fail_attempt(registration, text, 0);
+		fail_attempt(registration, REGISTRATION_REFUSED, text, 0);
 		return;
 	}
 	log_info("registered with the kubelet",
@@ -335,6 +296,8 @@ static void on_register_done(enum rpc_status status, const char *text, void *dat
 		 LOG_INT("duration_ms", clock_ms() - registration->started_ms));
 	registration->state = REGISTRATION_REGISTERED;
 	registration->registered_ms = clock_ms();
+	registration->status.registrations++;
+	mem_replace(&registration->error, NULL);
 	registration->attempts = 0;
 	registration->reason = "retry";
 	registration->failure_limit = (struct log_limit){0};
@@ -427,6 +390,7 @@ static void attempt(struct registration *registration)
 	struct registrar *registrar = registration->registrar;
 	KUDEV_AUTO_ERROR struct error err = {0};
 	KUDEV_AUTO(rpc_connection_free) struct rpc_connection *connection = NULL;
+	enum registration_failure failure = REGISTRATION_UNREACHABLE;
 	int r;
 
 	loop_timer_cancel(registration->timer);
@@ -441,10 +405,11 @@ static void attempt(struct registration *registration)
 	r = rpc_connect(registrar->rpc, registrar->kubelet_path, &connection, &err);
 	if (r == 0) {
 		prepare_attempts(registrar);
+		failure = REGISTRATION_UNSERVED;
 		r = start_serving(registration, &err);
 	}
 	if (r < 0) {
-		fail_attempt(registration, error_message(&err), err.code);
+		fail_attempt(registration, failure, error_message(&err), err.code);
 		return;
 	}
 	if (registrar->waiting_logged)
@@ -468,7 +433,7 @@ static void on_timer(void *data)
 	case REGISTRATION_REGISTERING:
 		break;
 	case REGISTRATION_REGISTERED:
-		fail_attempt(registration,
+		fail_attempt(registration, REGISTRATION_UNHEARD,
 			     "the kubelet accepted, but did not ask for the devices", 0);
 		break;
 	}
@@ -542,36 +507,15 @@ static void check(struct registration *registration)
 /* Plans a renewal unless one is due earlier. */
 static void plan_renewal(struct registration *registration, enum renewal_cause cause)
 {
-	const struct renewal *renewal = &registration->renewals[cause];
 	int64_t now_ms = clock_ms();
-	int64_t due_ms = now_ms;
+	int64_t due_ms = renewal_due(&registration->renewals[cause], cause, now_ms);
 
-	if (renewal->last_ms > 0 &&
-	    now_ms - renewal->last_ms < renewal_paces[cause].quiet_ms &&
-	    renewal->last_ms + renewal->interval_ms > now_ms)
-		due_ms = renewal->last_ms + renewal->interval_ms;
 	if (loop_timer_is_set(registration->renewal_timer) &&
 	    registration->renewal_due_ms <= due_ms)
 		return;
 	registration->renewal_due_ms = due_ms;
 	registration->renewal_cause = cause;
 	loop_timer_set(registration->renewal_timer, due_ms - now_ms);
-}
-
-static void count_renewal(struct registration *registration)
-{
-	const struct renewal_pace *pace = &renewal_paces[registration->renewal_cause];
-	struct renewal *renewal = &registration->renewals[registration->renewal_cause];
-	int64_t now_ms = clock_ms();
-
-	if (now_ms - renewal->last_ms >= pace->quiet_ms)
-		renewal->interval_ms = 0;
-	renewal->interval_ms *= 2;
-	if (renewal->interval_ms < pace->min_ms)
-		renewal->interval_ms = pace->min_ms;
-	if (renewal->interval_ms > pace->max_ms)
-		renewal->interval_ms = pace->max_ms;
-	renewal->last_ms = now_ms;
 }
 
 static void on_renewal(void *data)
@@ -586,9 +530,10 @@ static void on_renewal(void *data)
 	/* What there is may be all that can be had. */
 	if (socket_identify(registration->registrar->kubelet_path, &kubelet) < 0)
 		return;
-	count_renewal(registration);
+	renewal_count(&registration->renewals[registration->renewal_cause],
+		      registration->renewal_cause, clock_ms());
 	drop_server(registration);
-	registration->reason = renewal_paces[registration->renewal_cause].reason;
+	registration->reason = renewal_reason(registration->renewal_cause);
 	retry_in(registration, RELEASE_MS);
 }
 
@@ -623,6 +568,16 @@ static void on_neighbour_ended(const struct neighbour_end *end, void *data)
 	}
 }
 
+static void count_kubelet(struct registrar *registrar,
+			  const struct socket_identity *kubelet)
+{
+	if (kubelet->inode == 0 || socket_is_same(kubelet, &registrar->seen))
+		return;
+	if (registrar->seen.inode != 0)
+		registrar->kubelet_restarts++;
+	registrar->seen = *kubelet;
+}
+
 /* A new kubelet has removed all sockets, and asks us all to register. */
 static void look_at_neighbours(struct registrar *registrar, bool by_connecting)
 {
@@ -630,6 +585,7 @@ static void look_at_neighbours(struct registrar *registrar, bool by_connecting)
 	int64_t again_ms;
 
 	(void)socket_identify(registrar->kubelet_path, &kubelet);
+	count_kubelet(registrar, &kubelet);
 	if (!socket_is_same(&kubelet, &registrar->kubelet)) {
 		registrar->kubelet = kubelet;
 		neighbours_reset(registrar->neighbours);
@@ -759,6 +715,40 @@ void registrar_renew(struct registrar *registrar)
 		registration->reason = "options changed";
 		retry_in(registration, RELEASE_MS);
 	}
+}
+
+static const char *describe_wait(const struct registration *registration)
+{
+	if (registration->state == REGISTRATION_REGISTERED)
+		return registration->stream ? NULL : "the kubelet to ask for the devices";
+	if (registration->state == REGISTRATION_REGISTERING)
+		return "the kubelet's answer to Register";
+	return registration->error ? "the next attempt to register" : "the kubelet";
+}
+
+bool registrar_describe(const struct registrar *registrar, const struct plugin *plugin,
+			struct registration_status *ret)
+{
+	const struct registration *registration;
+
+	LL_SEARCH_SCALAR(registrar->registrations, registration, plugin, plugin);
+	if (!registration)
+		return false;
+	*ret = registration->status;
+	ret->is_registered = registration->state == REGISTRATION_REGISTERED;
+	ret->is_streamed = ret->is_registered && registration->stream;
+	ret->waits_for = describe_wait(registration);
+	ret->error = registration->error;
+	ret->endpoint = registration->server ? registration->socket.name : NULL;
+	ret->since_ms = registration->registered_ms;
+	if (ret->is_registered)
+		ret->registered_ms += clock_ms() - registration->registered_ms;
+	return true;
+}
+
+uint64_t registrar_kubelet_restarts(const struct registrar *registrar)
+{
+	return registrar->kubelet_restarts;
 }
 
 void registrar_stop(struct registrar *registrar)

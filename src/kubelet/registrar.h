@@ -18,6 +18,29 @@
 #include "base/watch.h"
 #include "kubelet/plugin.h"
 
+/* Why a registration failed. */
+enum registration_failure {
+	REGISTRATION_UNREACHABLE, /* nobody answers at kubelet.sock */
+	REGISTRATION_REFUSED,	  /* by the kubelet, or the call broke off */
+	REGISTRATION_UNHEARD,	  /* the kubelet accepted, but asked for no devices */
+	REGISTRATION_UNSERVED,	  /* our own socket could not be made */
+	REGISTRATION_FAILURE_MAX,
+};
+
+/* How it stands with the registration of a class; strings are borrowed. */
+struct registration_status {
+	bool is_registered;	/* the kubelet has accepted, and it still holds */
+	bool is_streamed;	/* the kubelet follows the list of devices */
+	const char *waits_for;	/* what has to happen; NULL: both of the above */
+	const char *error;	/* of the last attempt; NULL: it succeeded */
+	const char *endpoint;	/* the name of our socket; NULL: there is none */
+	int64_t since_ms;	/* when it was registered last, by clock_ms(); 0: never */
+	uint64_t registrations; /* that succeeded, since the start */
+	uint64_t ended;		/* of these, or served in vain */
+	uint64_t failures[REGISTRATION_FAILURE_MAX];
+	int64_t registered_ms; /* how long it was in all */
+};
+
 struct registrar;
 
 /*
@@ -41,6 +64,12 @@ void registrar_remove(struct registrar *registrar, struct plugin *plugin,
 
 /* Registers those anew whose options are not those that the kubelet was told. */
 void registrar_renew(struct registrar *registrar);
+/* False: the plugin was not added yet. */
+bool registrar_describe(const struct registrar *registrar, const struct plugin *plugin,
+			struct registration_status *ret);
+
+/* How often another kubelet came in the place of one. */
+uint64_t registrar_kubelet_restarts(const struct registrar *registrar);
 
 /* Ends all registrations; rpc_when_idle() tells when their calls are over. */
 void registrar_stop(struct registrar *registrar);

@@ -45,7 +45,11 @@ struct class_watch {
 	int64_t again_at_ms;  /* when to scan once more; -1: not of its own */
 	struct strings noted; /* the notes of the last scan, which were logged */
 	char *degraded;	      /* likewise */
+	size_t stand_ins;     /* likewise */
 	bool is_known;	      /* the first scan that tells of its devices is over */
+	int64_t event_us;     /* of the first that came since the last scan; 0: none */
+	uint64_t scans;
+	uint64_t failures; /* of them */
 	struct log_limit failure_limit;
 };
 
@@ -66,6 +70,7 @@ struct discovery {
 	bool is_trial;
 	bool is_started;  /* the first scan is over */
 	bool is_changing; /* between two configurations */
+	uint64_t rescans;
 	discovery_class_callback on_known;
 	void *on_known_data;
 };
@@ -91,6 +96,8 @@ static void schedule(struct discovery *discovery)
 static void mark_changed(struct class_watch *watched)
 {
 	watched->changed = true;
+	if (watched->event_us == 0)
+		watched->event_us = clock_us();
 	schedule(watched->discovery);
 }
 
@@ -227,6 +234,7 @@ static void log_degraded(struct class_watch *watched, struct scan *scan)
 			 LOG_STR("resource", watched->class->resource));
 	free(watched->degraded);
 	watched->degraded = take_ptr(scan->degraded);
+	watched->stand_ins = scan->stand_ins;
 }
 
 static void open_source(struct class_watch *watched)
@@ -265,6 +273,15 @@ bool discovery_knows(const struct discovery *discovery, size_t index)
 	return discovery->classes[index]->is_known;
 }
 
+/* The report of the scan is what the event has led to. */
+static void note_event(struct class_watch *watched)
+{
+	if (watched->event_us > 0)
+		inventory_note_event(watched->discovery->inventory, watched->index,
+				     watched->event_us);
+	watched->event_us = 0;
+}
+
 /* Returns whether the class is known now; if not, it stays as it was. */
 static bool scan_class(struct class_watch *watched)
 {
@@ -272,21 +289,26 @@ static bool scan_class(struct class_watch *watched)
 	KUDEV_AUTO_ERROR struct error err = {0};
 
 	watched->changed = false;
+	watched->scans++;
 	if (!watched->source)
 		open_source(watched);
 	if (!watched->source) {
+		watched->failures++;
 		note_known(watched);
 		return false;
 	}
 	if (source_scan(watched->source, &scan, &err) < 0) {
+		watched->failures++;
 		log_failure(watched, "cannot look for the devices of a class", &err);
 		note_known(watched);
 		return false;
 	}
 	log_degraded(watched, &scan);
-	if (!scan.is_pending || !watched->is_known)
+	if (!scan.is_pending || !watched->is_known) {
+		note_event(watched);
 		inventory_report(watched->discovery->inventory, watched->index,
 				 &scan.units);
+	}
 	if (watched->class->source == CONFIG_SOURCE_MATCH ||
 	    watched->class->source == CONFIG_SOURCE_V4L2LOOPBACK)
 		add_sources_of_events(watched->discovery->monitor, &scan.directories);
@@ -442,9 +464,34 @@ static void on_rescan(void *data)
 {
 	struct discovery *discovery = data;
 
+	discovery->rescans++;
 	watcher_recheck(discovery->watcher);
 	monitor_recheck(discovery->monitor);
 	scan_all(discovery);
+}
+
+void discovery_describe(const struct discovery *discovery, size_t index,
+			struct discovery_status *ret)
+{
+	const struct class_watch *watched = discovery->classes[index];
+
+	*ret = (struct discovery_status){
+		.is_known = watched->is_known,
+		.degraded = watched->degraded,
+		.stand_ins = watched->stand_ins,
+		.scans = watched->scans,
+		.failed = watched->failures,
+	};
+}
+
+uint64_t discovery_rescans(const struct discovery *discovery)
+{
+	return discovery->rescans;
+}
+
+const struct monitor *discovery_monitor(const struct discovery *discovery)
+{
+	return discovery->monitor;
 }
 
 bool discovery_prepares(const struct config_class *class)

@@ -11,6 +11,7 @@
 
 #include "base/watch.h"
 #include "device/inventory.h"
+#include "source/monitor.h"
 #include "source/source.h"
 
 struct discovery;
@@ -44,6 +45,24 @@ bool discovery_prepares(const struct config_class *class);
 /* Makes a device of a class of that kind ready, once it is known what it needs. */
 void discovery_prepare(struct discovery *discovery, const struct config_class *class,
 		       struct preparation *preparation);
+
+/* How it stands with a class; strings are borrowed. */
+struct discovery_status {
+	bool is_known;	      /* which devices it has */
+	const char *degraded; /* why it can't have them; NULL: it can */
+	size_t stand_ins;     /* devices that something else stands for */
+	uint64_t scans;	      /* since the start */
+	uint64_t failed;      /* of these */
+};
+
+void discovery_describe(const struct discovery *discovery, size_t index,
+			struct discovery_status *ret);
+
+/* How often everything was looked at anew, in case a change was missed. */
+uint64_t discovery_rescans(const struct discovery *discovery);
+
+/* Owned by the discovery. */
+const struct monitor *discovery_monitor(const struct discovery *discovery);
 
 /* Looks once more, after the inventory has learnt what pods hold. */
 void discovery_rescan(struct discovery *discovery);

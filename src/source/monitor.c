@@ -44,6 +44,7 @@ struct monitor {
 	struct monitor_state state;
 	bool has_heard_udev; /* since the last recheck */
 	struct log_limit lost_limit;
+	struct monitor_stats stats;
 };
 
 const char *monitor_mode_describe(enum monitor_mode mode)
@@ -150,8 +151,12 @@ static void take_message(struct listener *listener, struct udev_device *device)
 		.node = udev_device_get_devnode(device),
 	};
 
-	if (listener == &monitor->by_udev)
+	if (listener == &monitor->by_udev) {
 		monitor->has_heard_udev = true;
+		monitor->stats.by_udev++;
+	} else {
+		monitor->stats.by_kernel++;
+	}
 	if (listener == &monitor->by_udev && monitor->state.mode != MONITOR_UDEV)
 		set_state(monitor,
 			  (struct monitor_state){MONITOR_UDEV, "udev sent a message"});
@@ -164,6 +169,7 @@ static void report_loss(struct listener *listener)
 	struct monitor *monitor = listener->monitor;
 	uint64_t suppressed;
 
+	monitor->stats.losses++;
 	if (log_limit_due(&monitor->lost_limit, LOG_INTERVAL_MS, &suppressed))
 		log_warn("events of devices were lost", LOG_STR("from", listener->group),
 			 LOG_COUNT("suppressed", suppressed),
@@ -262,6 +268,16 @@ void monitor_recheck(struct monitor *monitor)
 	if (state.mode != monitor->state.mode && !monitor->has_heard_udev)
 		set_state(monitor, state);
 	monitor->has_heard_udev = false;
+}
+
+struct monitor_state monitor_state(const struct monitor *monitor)
+{
+	return monitor->state;
+}
+
+const struct monitor_stats *monitor_stats(const struct monitor *monitor)
+{
+	return &monitor->stats;
 }
 
 bool monitor_hears_udev(const struct monitor *monitor)

@@ -35,6 +35,13 @@ const char *monitor_mode_describe(enum monitor_mode mode);
 /* What will tell of changes here, by what there is to see. */
 struct monitor_state monitor_probe(enum config_events wish);
 
+/* Since the start. */
+struct monitor_stats {
+	uint64_t by_udev;   /* its messages */
+	uint64_t by_kernel; /* the kernel's */
+	uint64_t losses;    /* how often some were lost */
+};
+
 struct monitor;
 
 typedef void (*monitor_callback)(const struct source_event *event, void *data);
@@ -49,6 +56,9 @@ struct monitor *monitor_free(struct monitor *monitor);
 
 /* Looks anew for the evidence, and logs the mode if it is another one. */
 void monitor_recheck(struct monitor *monitor);
+
+struct monitor_state monitor_state(const struct monitor *monitor);
+const struct monitor_stats *monitor_stats(const struct monitor *monitor);
 
 /* Whether udev's messages arrive, as far as can be told. */
 bool monitor_hears_udev(const struct monitor *monitor);

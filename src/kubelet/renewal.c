@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kubelet/renewal.h"
+
+static const struct renewal_pace {
+	const char *reason;
+	int64_t min_ms;
+	int64_t max_ms;
+	int64_t quiet_ms;
+} paces[RENEWAL_CAUSE_MAX] = {
+	[RENEWAL_KUDEV] = {"another kudev ended", 10, 10000, 60000},
+	[RENEWAL_PLUGIN] = {"another plugin ended", 10000, 300000, 600000},
+};
+
+int64_t renewal_due(const struct renewal *renewal, enum renewal_cause cause,
+		    int64_t now_ms)
+{
+	if (renewal->last_ms > 0 && now_ms - renewal->last_ms < paces[cause].quiet_ms &&
+	    renewal->last_ms + renewal->interval_ms > now_ms)
+		return renewal->last_ms + renewal->interval_ms;
+	return now_ms;
+}
+
+void renewal_count(struct renewal *renewal, enum renewal_cause cause, int64_t now_ms)
+{
+	const struct renewal_pace *pace = &paces[cause];
+
+	if (now_ms - renewal->last_ms >= pace->quiet_ms)
+		renewal->interval_ms = 0;
+	renewal->interval_ms *= 2;
+	if (renewal->interval_ms < pace->min_ms)
+		renewal->interval_ms = pace->min_ms;
+	if (renewal->interval_ms > pace->max_ms)
+		renewal->interval_ms = pace->max_ms;
+	renewal->last_ms = now_ms;
+}
+
+const char *renewal_reason(enum renewal_cause cause)
+{
+	return paces[cause].reason;
+}
