@@ -15,7 +15,8 @@ build_packages=(
 )
 test_packages=(
 	libcmocka-dev libfaketime libumockdev-dev protobuf-compiler python3 python3-grpcio python3-h2
-	python3-hpack python3-jsonschema python3-protobuf python3-pytest python3-yaml umockdev
+	python3-hpack python3-jsonschema python3-prometheus-client python3-protobuf python3-pytest
+	python3-yaml umockdev
 )
 # tests/vm, besides those to build with.
 vm_packages=(cpio qemu-system-x86 xz-utils)

@@ -8,6 +8,7 @@
 #include "daemon.h"
 #include "device/health.h"
 #include "device/inventory.h"
+#include "http/site.h"
 #include "kubelet/holders.h"
 #include "kubelet/plugin.h"
 #include "kubelet/registrar.h"
@@ -36,6 +37,9 @@ struct daemon {
 	struct registrar *registrar;
 	struct holders *holders;
 	struct holders_callbacks holders_callbacks;
+	struct reload_state reload; /* where nobody reads the configuration again */
+	struct http_view view;
+	struct site *site;
 };
 
 /* Whether what pods hold makes a difference to what the class has. */
@@ -151,6 +155,36 @@ static void start_registrar(struct daemon *daemon)
 	discovery_when_known(daemon->discovery, on_known, daemon);
 }
 
+/* What the site is to show from now on. */
+static void show_classes(struct daemon *daemon)
+{
+	daemon->view.config = daemon->config;
+	daemon->view.plugins = daemon->plugins;
+}
+
+static void start_site(struct daemon *daemon)
+{
+	time_t now = time(NULL);
+
+	daemon->reload = (struct reload_state){
+		.generation = 1,
+		.is_ok = true,
+		.tried = now,
+		.succeeded = now,
+	};
+	daemon->view = (struct http_view){
+		.inventory = daemon->inventory,
+		.registrar = daemon->registrar,
+		.discovery = daemon->discovery,
+		.holders = daemon->holders,
+		.worker = daemon->worker,
+		.reload = &daemon->reload,
+		.started = now,
+	};
+	show_classes(daemon);
+	daemon->site = site_new(daemon->loop, daemon->worker, &daemon->view);
+}
+
 int daemon_new(struct loop *loop, const struct config *config, struct daemon **ret,
 	       struct error *err)
 {
@@ -189,6 +223,7 @@ int daemon_new(struct loop *loop, const struct config *config, struct daemon **r
 	start_plugins(daemon);
 	health_start(daemon->health);
 	start_registrar(daemon);
+	start_site(daemon);
 	*ret = daemon;
 	return 0;
 }
@@ -267,10 +302,18 @@ void daemon_change(struct daemon *daemon, const struct config *next)
 	/* What pods hold of classes that are new. */
 	holders_change(daemon->holders, next);
 	reconsider(daemon);
+	show_classes(daemon);
+}
+
+void daemon_show_reload(struct daemon *daemon, const struct reload_state *reload)
+{
+	daemon->view.reload = reload;
 }
 
 void daemon_stop(struct daemon *daemon, loop_callback on_stopped, void *data)
 {
+	/* What it looks at ends; and another kudev may wait for the address. */
+	daemon->site = site_free(daemon->site);
 	registrar_stop(daemon->registrar);
 	daemon->discovery = discovery_free(daemon->discovery);
 	holders_stop(daemon->holders);
@@ -284,6 +327,7 @@ struct daemon *daemon_free(struct daemon *daemon)
 
 	if (!daemon)
 		return NULL;
+	site_free(daemon->site);
 	/* Before the worker: what that has to do is known to the sources. */
 	discovery_free(daemon->discovery);
 	registrar_free(daemon->registrar);

@@ -7,6 +7,7 @@
  * them, and takes them apart again in the reverse order.
  *
  *	discovery → inventory → plugins → registrar → kubelet
+ *	                all of them are looked at by → site
  *
  * Thread: the loop thread.
  */
@@ -15,6 +16,7 @@
 #include "config/config.h"
 
 struct daemon;
+struct reload_state;
 
 /*
  * Starts everything that the configuration asks for; config must outlive the daemon, or the
@@ -30,6 +32,9 @@ int daemon_new(struct loop *loop, const struct config *config, struct daemon **r
  * settings that are no class's are taken as they were at the start: see config_keep_start().
  */
 void daemon_change(struct daemon *daemon, const struct config *next);
+
+/* How it stands with the configuration, to be shown; reload must outlive the daemon. */
+void daemon_show_reload(struct daemon *daemon, const struct reload_state *reload);
 
 /*
  * Takes kudev's sockets away and ends its calls; on_stopped runs when the last one is

@@ -15,13 +15,15 @@ struct options;
 
 enum exit_status {
 	EXIT_OK = 0,
-	EXIT_FAILED = 1, /* at run time */
-	EXIT_USAGE = 2,	 /* bad usage or configuration */
+	EXIT_FAILED = 1,    /* at run time */
+	EXIT_USAGE = 2,	    /* bad usage or configuration */
+	EXIT_NOT_READY = 3, /* of status: pods can't have all resources */
 };
 
 int cli_run(const struct options *options);
 int cli_check(const struct options *options);
 int cli_list(const struct options *options);
+int cli_status(const struct options *options);
 int cli_try(const struct options *options);
 int cli_schema(const struct options *options);
 

@@ -38,6 +38,15 @@ static const struct command commands[] = {
 		.run = cli_list,
 	},
 	{
+		.name = "status",
+		.summary = "show what the running kudev serves, and who holds it",
+		.description =
+			"Asks the kudev that runs here, where its configuration says that it "
+			"listens, and\nshows each class and device. Exit status: 0 ready, 3 "
+			"not ready, 1 not to be reached.",
+		.run = cli_status,
+	},
+	{
 		.name = "try",
 		.summary = "run against a built-in kubelet stand-in",
 		.description =
@@ -61,9 +70,11 @@ enum {
 	IN_RUN = 1 << 0,
 	IN_CHECK = 1 << 1,
 	IN_LIST = 1 << 2,
-	IN_TRY = 1 << 3,
-	IN_SCHEMA = 1 << 4,
-	IN_ALL = IN_RUN | IN_CHECK | IN_LIST | IN_TRY,
+	IN_STATUS = 1 << 3,
+	IN_TRY = 1 << 4,
+	IN_SCHEMA = 1 << 5,
+	IN_ALL = IN_RUN | IN_CHECK | IN_LIST | IN_STATUS | IN_TRY,
+	IN_LOCAL = IN_RUN | IN_CHECK | IN_LIST | IN_TRY,
 	IN_MOST = IN_RUN | IN_CHECK | IN_TRY,
 };
 
@@ -75,6 +86,7 @@ enum option_id {
 	OPTION_POD_RESOURCES,
 	OPTION_CDI_DIRECTORY,
 	OPTION_LISTEN,
+	OPTION_HOLDER_METRICS,
 	OPTION_EVENTS,
 	OPTION_LOG_LEVEL,
 	OPTION_LOG_FORMAT,
@@ -82,6 +94,7 @@ enum option_id {
 	OPTION_LENIENT,
 	OPTION_ONCE,
 	OPTION_FOR,
+	OPTION_URL,
 	OPTION_ALL,
 	OPTION_VERSION,
 	OPTION_OUTPUT = 'o',
@@ -96,9 +109,9 @@ static const struct option_help {
 	const char *help;
 } option_table[] = {
 	{"config", OPTION_CONFIG, IN_ALL, "FILE", "configuration (" CONFIG_FILE ")"},
-	{"device", OPTION_DEVICE, IN_ALL, "YAML",
+	{"device", OPTION_DEVICE, IN_LOCAL, "YAML",
 	 "a device as generic-device-plugin has it; repeatable"},
-	{"domain", OPTION_DOMAIN, IN_ALL, "DOMAIN",
+	{"domain", OPTION_DOMAIN, IN_LOCAL, "DOMAIN",
 	 "prefix of names (" CONFIG_DOMAIN ", or " CONFIG_SQUAT_DOMAIN ")"},
 	{"plugin-directory", OPTION_PLUGIN_DIRECTORY, IN_RUN | IN_CHECK, "DIR",
 	 "(" CONFIG_PLUGIN_DIRECTORY ")"},
@@ -106,15 +119,20 @@ static const struct option_help {
 	 "who holds what (" CONFIG_POD_RESOURCES "), or none"},
 	{"cdi-directory", OPTION_CDI_DIRECTORY, IN_RUN | IN_CHECK, "DIR",
 	 "for CDI specs (" CONFIG_CDI_DIRECTORY ")"},
-	{"listen", OPTION_LISTEN, IN_MOST, "ADDRESS", "reserved for health and metrics"},
+	{"listen", OPTION_LISTEN, IN_MOST | IN_STATUS, "ADDRESS",
+	 "of HTTP: [HOST]:PORT, unix:PATH, none"},
+	{"holder-metrics", OPTION_HOLDER_METRICS, IN_RUN | IN_CHECK, "BOOL",
+	 "true or false: metrics name who holds devices"},
 	{"root", OPTION_ROOT, IN_MOST, "DIR", "look for devices and sysfs below DIR"},
-	{"lenient", OPTION_LENIENT, IN_ALL, NULL,
+	{"lenient", OPTION_LENIENT, IN_LOCAL, NULL,
 	 "only warn of what generic-device-plugin ignores"},
 	{"events", OPTION_EVENTS, IN_MOST, "KIND", "auto, udev, kernel or inotify"},
 	{"log-level", OPTION_LOG_LEVEL, IN_RUN | IN_TRY, "LEVEL",
 	 "debug, info, warn or error"},
 	{"log-format", OPTION_LOG_FORMAT, IN_RUN | IN_TRY, "FORMAT", "json or text"},
-	{"output", OPTION_OUTPUT, IN_CHECK | IN_LIST, "FORMAT",
+	{"url", OPTION_URL, IN_STATUS, "URL",
+	 "http://HOST:PORT or unix:PATH of the kudev to ask"},
+	{"output", OPTION_OUTPUT, IN_CHECK | IN_LIST | IN_STATUS, "FORMAT",
 	 "table, json or (list) yaml; also -o"},
 	{"for", OPTION_FOR, IN_LIST, "NODE", "the conditions that select this device"},
 	{"all", OPTION_ALL, IN_LIST, NULL, "also devices without hardware of their own"},
@@ -156,7 +174,7 @@ static void print_help(void)
 		printf("  %-8s %s\n", commands[i].name, commands[i].summary);
 	printf("\nkudev COMMAND --help tells the options of a command.\n"
 	       "Exit status: 0 all is well, 1 failed at run time, 2 wrong usage or "
-	       "configuration.\n");
+	       "configuration,\n3 (status) not ready.\n");
 }
 
 static const struct command *find_command(const char *name)
@@ -237,6 +255,9 @@ static bool take_option(struct options *options, enum option_id id, const char *
 	case OPTION_LISTEN:
 		settings->listen = argument;
 		break;
+	case OPTION_HOLDER_METRICS:
+		settings->holder_metrics = argument;
+		break;
 	case OPTION_EVENTS:
 		settings->events = argument;
 		break;
@@ -257,6 +278,9 @@ static bool take_option(struct options *options, enum option_id id, const char *
 		break;
 	case OPTION_FOR:
 		options->node = argument;
+		break;
+	case OPTION_URL:
+		options->url = argument;
 		break;
 	case OPTION_ALL:
 		options->all = true;

@@ -29,6 +29,7 @@ struct options {
 	const char **devices;	  /* owned; settings.devices */
 	enum output_format output;
 	const char *node; /* of list --for */
+	const char *url;  /* of status */
 	bool once;
 	bool all;
 };

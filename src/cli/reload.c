@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/reload.h"
 #include "config/change.h"
+#include "http/view.h"
 
 /* Whoever writes files may write several. */
 #define SETTLE_MS 100
@@ -21,7 +22,7 @@ struct reload {
 	struct watch *target; /* that of the file itself */
 	struct loop_timer *settle;
 	struct file_stamp seen; /* the file, when it was read last */
-	uint64_t generation;
+	struct reload_state state;
 };
 
 static void log_diagnostic(const struct diagnostic *diagnostic)
@@ -52,12 +53,42 @@ static void go_on_with(struct reload *reload, struct config *next)
 	config_keep_start(reload->config, next, &ignored);
 	log_setup(next->log_level, next->log_format);
 	log_info("configuration reloaded", LOG_STR("file", next->file),
-		 LOG_INT("generation", ++reload->generation),
+		 LOG_INT("generation", ++reload->state.generation),
 		 LOG_INT("class_count", next->class_count));
 	log_ignored(&ignored);
 	daemon_change(reload->daemon, next);
 	config_free(reload->config);
 	reload->config = next;
+}
+
+/* The first error, and how many more there are: the log has them all. */
+static char *describe_errors(const struct diagnostics *diagnostics)
+{
+	for (size_t i = 0; i < diagnostics->count; i++) {
+		KUDEV_AUTO_FREE char *text = NULL;
+
+		if (diagnostics->items[i].severity != DIAGNOSTIC_ERROR)
+			continue;
+		text = diagnostic_text(&diagnostics->items[i]);
+		return diagnostics->errors > 1
+			       ? mem_printf("%s (and %zu more errors)", text,
+					    (size_t)diagnostics->errors - 1)
+			       : take_ptr(text);
+	}
+	return mem_string("it has an error");
+}
+
+static void note_result(struct reload *reload, bool is_sound,
+			const struct diagnostics *diagnostics)
+{
+	struct reload_state *state = &reload->state;
+
+	state->is_ok = is_sound;
+	state->tried = time(NULL);
+	if (is_sound)
+		state->succeeded = state->tried;
+	free(state->error);
+	state->error = is_sound ? NULL : describe_errors(diagnostics);
 }
 
 static void read_again(struct reload *reload)
@@ -69,6 +100,7 @@ static void read_again(struct reload *reload)
 	if (reload->config->file)
 		reload->seen = file_stamp(reload->config->file);
 	is_sound = cli_read_config(reload->settings, &next, &diagnostics);
+	note_result(reload, is_sound, &diagnostics);
 	for (size_t i = 0; i < diagnostics.count; i++)
 		log_diagnostic(&diagnostics.items[i]);
 	if (is_sound)
@@ -142,7 +174,13 @@ struct reload *reload_new(struct loop *loop, struct daemon *daemon, struct confi
 	reload->daemon = daemon;
 	reload->config = config;
 	reload->settings = settings;
-	reload->generation = 1;
+	reload->state = (struct reload_state){
+		.generation = 1,
+		.is_ok = true,
+		.tried = time(NULL),
+		.succeeded = time(NULL),
+	};
+	daemon_show_reload(daemon, &reload->state);
 	reload->settle = loop_timer_new(loop, on_settled, reload);
 	reload->hang_up = loop_signal_new(loop, SIGHUP, on_hang_up, reload);
 	if (!config->file)
@@ -168,6 +206,7 @@ struct reload *reload_free(struct reload *reload)
 	if (!reload)
 		return NULL;
 	loop_timer_free(reload->settle);
+	free(reload->state.error);
 	config_free(reload->config);
 	free(reload);
 	return NULL;

@@ -101,6 +101,7 @@ int cli_run(const struct options *options)
 		return EXIT_USAGE;
 	log_unblock();
 	log_setup(config->log_level, config->log_format);
+	log_keep();
 	cli_raise_limits();
 	if (loop_new(&loop, &err) < 0) {
 		log_error("cannot start", LOG_STR("error", error_message(&err)));

@@ -336,6 +336,9 @@ static int try_in(const struct options *options, const char *directory)
 	settings.cdi_directory = cdi;
 	settings.simulate_directory = simulate;
 	settings.is_trial = true;
+	/* What serves this machine may have the address of the configuration. */
+	if (!settings.listen)
+		settings.listen = "none";
 	if (!cli_load_config(&settings, &config, NULL))
 		return EXIT_USAGE;
 	printf("kubelet stand-in in %s\n\n", directory);

@@ -305,6 +305,7 @@ struct config {
 	unsigned forget_after_ms;
 	char *cdi_directory; /* for specs; cleaned */
 	char *listen;	     /* "none": off */
+	bool holder_metrics; /* tell by metrics which containers hold devices */
 	enum log_level log_level;
 	enum log_format log_format;
 	enum config_events events;

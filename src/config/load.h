@@ -24,6 +24,7 @@ struct settings {
 	const char *pod_resources;
 	const char *cdi_directory;
 	const char *listen;
+	const char *holder_metrics;
 	const char *events;
 	const char *log_level;
 	const char *log_format;

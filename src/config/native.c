@@ -540,6 +540,13 @@ const struct field native_fields[] = {
 		.offset = offsetof(struct config, listen),
 	},
 	{
+		.key = "holderMetrics",
+		.help = "Whether metrics name the containers that hold devices.",
+		.type = &field_boolean,
+		.fallback = "true",
+		.offset = offsetof(struct config, holder_metrics),
+	},
+	{
 		.key = "events",
 		.help = "What tells of plugged and unplugged devices.",
 		.type = &field_choice,

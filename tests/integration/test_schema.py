@@ -202,6 +202,7 @@ FULL = {
     "forgetAfter": "10m",
     "cdiDirectory": "/var/run/cdi",
     "listen": ":8080",
+    "holderMetrics": False,
     "events": "auto",
     "logLevel": "info",
     "logFormat": "json",

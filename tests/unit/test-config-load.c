@@ -88,6 +88,8 @@ static void flags_go_before_environment_before_file_before_defaults(void **state
 		"/env/root/",
 		"KUDEV_POD_RESOURCES",
 		"/env//kubelet.sock",
+		"KUDEV_HOLDER_METRICS",
+		"false",
 		NULL,
 	};
 	AUTO_FILE struct file file = file_make(
@@ -102,6 +104,7 @@ static void flags_go_before_environment_before_file_before_defaults(void **state
 	assert_string_equal(loaded.config->classes[0].resource, "flag.com/serial");
 	assert_string_equal(loaded.config->classes[0].file, file.path);
 	assert_string_equal(loaded.config->listen, ":2");
+	assert_false(loaded.config->holder_metrics);
 	assert_int_equal(loaded.config->log_level, LOG_LEVEL_WARN);
 	assert_int_equal(loaded.config->log_format, LOG_FORMAT_TEXT);
 	assert_string_equal(loaded.config->plugin_directory, CONFIG_PLUGIN_DIRECTORY);

@@ -32,6 +32,10 @@ static void top_level_keys_are_strict(void **state)
 		{"domain: [a]\n" CLASS, "t:1:9: domain: expected a text, got a list\n"},
 		{"domain: {a: b}\n" CLASS,
 		 "t:1:9: domain: expected a text, got a mapping\n"},
+		{"holderMetrics: false\n" CLASS, NULL},
+		{"holderMetrics: \"false\"\n" CLASS,
+		 "t:1:16: holderMetrics: expected true or false, got the text \"false\"; "
+		 "remove the quotes\n"},
 		{"logLevel: loud\n" CLASS,
 		 "t:1:11: logLevel: must be debug, info, warn, error, "
 		 "none or all, not \"loud\"\n"},
@@ -399,6 +403,7 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_string_equal(config->cdi_directory, CONFIG_CDI_DIRECTORY);
 	assert_false(config->classes[0].cdi.write);
 	assert_string_equal(config->listen, ":8080");
+	assert_true(config->holder_metrics);
 	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
 	assert_int_equal(config->log_format, LOG_FORMAT_JSON);
 	assert_string_equal(config->root, "");

@@ -127,6 +127,7 @@ static void defaults_are_those_of_squat(void **state)
 	(void)state;
 	assert_string_equal(config->domain, "squat.ai");
 	assert_string_equal(config->listen, ":8080");
+	assert_true(config->holder_metrics);
 	assert_string_equal(config->plugin_directory, CONFIG_PLUGIN_DIRECTORY);
 	assert_string_equal(class->resource, "squat.ai/fuse");
 	assert_int_equal(class->ids, CONFIG_IDS_SQUAT);

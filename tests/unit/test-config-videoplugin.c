@@ -65,6 +65,7 @@ static void the_documented_daemonset_gives_the_documented_cameras(void **state)
 	(void)state;
 	assert_string_equal(config->plugin_directory, PLUGINS);
 	assert_string_equal(config->listen, "none");
+	assert_true(config->holder_metrics);
 	assert_string_equal(config->node_name, "n");
 	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
 	assert_int_equal(config->class_count, 1);
