@@ -31,6 +31,17 @@ bool strings_contain(const struct strings *strings, const char *text)
 	return false;
 }
 
+bool strings_equal(const struct strings *a, const struct strings *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		if (strcmp(a->items[i], b->items[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
 static int compare(const void *a, const void *b)
 {
 	const char *const *left = a;

@@ -19,6 +19,8 @@ void strings_add(struct strings *strings, const char *text);
 /* Appends unless an equal one is there. */
 void strings_add_unique(struct strings *strings, const char *text);
 bool strings_contain(const struct strings *strings, const char *text);
+/* The same in the same order. */
+bool strings_equal(const struct strings *a, const struct strings *b);
 /* Bytewise. */
 void strings_sort(struct strings *strings);
 void strings_clear(struct strings *strings);

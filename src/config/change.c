@@ -14,17 +14,6 @@ static bool same_template(const struct template *a, const struct template *b)
 	return same_text(a ? template_text(a) : NULL, b ? template_text(b) : NULL);
 }
 
-static bool same_strings(const struct strings *a, const struct strings *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++) {
-		if (strcmp(a->items[i], b->items[i]) != 0)
-			return false;
-	}
-	return true;
-}
-
 /* Whether two arrays have equal items; pass the names of both and of their counts. */
 #define SAME_ITEMS(a, b, items, count, same_item) \
 	((a)->count == (b)->count &&              \
@@ -78,7 +67,7 @@ static bool same_condition(const void *item_a, const void *item_b)
 	const struct config_condition *a = item_a;
 	const struct config_condition *b = item_b;
 
-	return same_text(a->key, b->key) && same_strings(&a->globs, &b->globs);
+	return same_text(a->key, b->key) && strings_equal(&a->globs, &b->globs);
 }
 
 static bool same_match(const void *item_a, const void *item_b)
@@ -86,14 +75,15 @@ static bool same_match(const void *item_a, const void *item_b)
 	const struct config_match *a = item_a;
 	const struct config_match *b = item_b;
 
-	return same_strings(&a->subsystem, &b->subsystem) &&
-	       same_strings(&a->kernel, &b->kernel) &&
-	       same_strings(&a->driver, &b->driver) && same_strings(&a->tags, &b->tags) &&
+	return strings_equal(&a->subsystem, &b->subsystem) &&
+	       strings_equal(&a->kernel, &b->kernel) &&
+	       strings_equal(&a->driver, &b->driver) &&
+	       strings_equal(&a->tags, &b->tags) &&
 	       SAME_ITEMS(a, b, properties, property_count, same_condition) &&
 	       SAME_ITEMS(a, b, attributes, attribute_count, same_condition) &&
-	       same_strings(&a->usb_vendor, &b->usb_vendor) &&
-	       same_strings(&a->usb_product, &b->usb_product) &&
-	       same_strings(&a->usb_serial, &b->usb_serial) &&
+	       strings_equal(&a->usb_vendor, &b->usb_vendor) &&
+	       strings_equal(&a->usb_product, &b->usb_product) &&
+	       strings_equal(&a->usb_serial, &b->usb_serial) &&
 	       SAME_ITEMS(a, b, not, not_count, same_match);
 }
 
@@ -109,8 +99,8 @@ static bool same_check(const void *item_a, const void *item_b)
 	const struct config_check *b = item_b;
 
 	return same_text(a->attribute, b->attribute) &&
-	       same_strings(&a->equals, &b->equals) &&
-	       same_strings(&a->not_equals, &b->not_equals) &&
+	       strings_equal(&a->equals, &b->equals) &&
+	       strings_equal(&a->not_equals, &b->not_equals) &&
 	       same_bound(&a->min, &b->min) && same_bound(&a->max, &b->max) &&
 	       same_text(a->regex ? a->regex->text : NULL,
 			 b->regex ? b->regex->text : NULL);
@@ -135,7 +125,7 @@ bool config_v4l2loopback_equal(const struct config_v4l2loopback *a,
 			       const struct config_v4l2loopback *b)
 {
 	return a->count == b->count && a->first_number == b->first_number &&
-	       same_strings(&a->labels, &b->labels) &&
+	       strings_equal(&a->labels, &b->labels) &&
 	       a->exclusive_caps == b->exclusive_caps && a->buffers == b->buffers &&
 	       a->openers == b->openers && a->min_width == b->min_width &&
 	       a->min_height == b->min_height && a->max_width == b->max_width &&
@@ -225,24 +215,23 @@ void config_compare(const struct config *old, const struct config *next,
 		       config_change_count(ret, CLASS_CHANGED);
 }
 
-/* Swaps them, so that who borrows from the old one can go on. */
-static void keep_text(char **old, char **next, const char *key, struct strings *ret_keys)
+/* The old one still needs its own until the change is over. */
+static void keep_text(const char *old, char **next, const char *key,
+		      struct strings *ret_keys)
 {
-	char *kept = *old;
-
-	if (strcmp(kept, *next) != 0)
+	if (strcmp(old, *next) != 0)
 		strings_add(ret_keys, key);
-	*old = *next;
-	*next = kept;
+	mem_replace(next, old);
 }
 
-void config_keep_start(struct config *old, struct config *next, struct strings *ret_keys)
+void config_keep_start(const struct config *old, struct config *next,
+		       struct strings *ret_keys)
 {
-	keep_text(&old->plugin_directory, &next->plugin_directory, "pluginDirectory",
+	keep_text(old->plugin_directory, &next->plugin_directory, "pluginDirectory",
 		  ret_keys);
-	keep_text(&old->pod_resources, &next->pod_resources, "podResources", ret_keys);
-	keep_text(&old->cdi_directory, &next->cdi_directory, "cdiDirectory", ret_keys);
-	keep_text(&old->listen, &next->listen, "listen", ret_keys);
+	keep_text(old->pod_resources, &next->pod_resources, "podResources", ret_keys);
+	keep_text(old->cdi_directory, &next->cdi_directory, "cdiDirectory", ret_keys);
+	keep_text(old->listen, &next->listen, "listen", ret_keys);
 	if (old->events != next->events)
 		strings_add(ret_keys, "events");
 	next->events = old->events;

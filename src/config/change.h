@@ -47,7 +47,8 @@ void *config_change_apply(const struct config_change *change, void *items,
  * Gives next the settings that take effect at the start alone, from the configuration that is
  * running. Adds the keys of those that differ in next.
  */
-void config_keep_start(struct config *old, struct config *next, struct strings *ret_keys);
+void config_keep_start(const struct config *old, struct config *next,
+		       struct strings *ret_keys);
 
 /* Whether two classes differ in nothing but their place in the file. */
 bool config_class_equal(const struct config_class *a, const struct config_class *b);
