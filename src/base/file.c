@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/util.h"
+
+/* Of the kernel's clock for files: 1/CONFIG_HZ, with some to spare. */
+#define TICK_MS 20
+/* Links and ".." on the way; of links, the kernel follows 40 (MAXSYMLINKS). */
+#define STEPS_MAX 256
 
 static int read_all(int fd, char *text, size_t size, size_t *ret_size)
 {
@@ -71,23 +78,111 @@ static int64_t nanoseconds(const struct timespec *time)
 
 struct file_stamp file_stamp(const char *path)
 {
+	struct timespec now;
 	struct stat status;
 
 	if (stat(path, &status) < 0)
 		return (struct file_stamp){0};
+	clock_gettime(CLOCK_REALTIME, &now);
 	return (struct file_stamp){
 		.device = status.st_dev,
 		.inode = status.st_ino,
 		.size = status.st_size,
 		.modified_ns = nanoseconds(&status.st_mtim),
 		.changed_ns = nanoseconds(&status.st_ctim),
+		.age_ms = (nanoseconds(&now) - nanoseconds(&status.st_ctim)) / 1000000,
 	};
 }
 
-bool file_is_same(const struct file_stamp *a, const struct file_stamp *b)
+/* A clock that was set back says nothing. */
+static bool is_sure(const struct file_stamp *stamp)
 {
-	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-	       a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns;
+	return stamp->inode == 0 || stamp->age_ms < 0 || stamp->age_ms >= TICK_MS;
+}
+
+bool file_is_same(const struct file_stamp *before, const struct file_stamp *now)
+{
+	return before->device == now->device && before->inode == now->inode &&
+	       before->size == now->size && before->modified_ns == now->modified_ns &&
+	       before->changed_ns == now->changed_ns && is_sure(before);
+}
+
+static void add_parent(const char *path, struct strings *ret)
+{
+	const char *slash = strrchr(path, '/');
+	size_t length = slash == path ? 1 : (size_t)(slash - path);
+	KUDEV_AUTO_FREE char *parent = mem_string_n(path, length);
+
+	strings_add_unique(ret, parent);
+}
+
+/* Where the link leads with the rest of a path behind it; NULL: it is none. */
+static char *read_link(const char *link, const char *rest)
+{
+	char target[PATH_MAX];
+	ssize_t length = readlink(link, target, sizeof(target));
+
+	if (length < 0)
+		return NULL;
+	if (*target == '/')
+		return mem_printf("%.*s%s", (int)length, target, rest);
+	return mem_printf("%.*s/%.*s%s", (int)(strrchr(link, '/') - link), link,
+			  (int)length, target, rest);
+}
+
+/* "/a" and "/b" of "/a/x/../b", where there is no link in "/a/x". */
+static char *go_up(const char *path, const char *up, const char *rest)
+{
+	while (up > path && *--up == '/')
+		;
+	while (up > path && *up != '/')
+		up--;
+	return mem_printf("%.*s%s", (int)(up - path), path, *rest ? rest : "/");
+}
+
+/* The path with its first link or ".." followed; NULL: it has none. */
+static char *follow_first(const char *path, struct strings *ret)
+{
+	for (const char *end = path; *end;) {
+		const char *start = end;
+		KUDEV_AUTO_FREE char *link = NULL;
+		char *next;
+
+		end += 1 + strcspn(end + 1, "/");
+		if (end - start == 3 && memcmp(start, "/..", 3) == 0)
+			return go_up(path, start, end);
+		link = mem_string_n(path, (size_t)(end - path));
+		next = read_link(link, end);
+		if (!next)
+			continue;
+		add_parent(link, ret);
+		return next;
+	}
+	return NULL;
+}
+
+static char *make_absolute(const char *path)
+{
+	KUDEV_AUTO_FREE char *here = *path == '/' ? NULL : realpath(".", NULL);
+
+	if (*path == '/')
+		return mem_string(path);
+	return here ? mem_printf("%s/%s", here, path) : NULL;
+}
+
+void file_directories(const char *path, struct strings *ret)
+{
+	char *now = make_absolute(path);
+
+	for (unsigned steps = 0; now && steps < STEPS_MAX; steps++) {
+		char *next = follow_first(now, ret);
+
+		if (!next)
+			add_parent(now, ret);
+		free(now);
+		now = next;
+	}
+	free(now);
 }
 
 static int write_all(int fd, const char *text, size_t size)

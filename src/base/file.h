@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/strings.h"
 
 /*
  * Reads a whole regular file of at most max_size bytes. The result is NUL-terminated for
@@ -24,10 +25,21 @@ struct file_stamp {
 	int64_t size;
 	int64_t modified_ns; /* since the epoch; its content */
 	int64_t changed_ns;  /* likewise; anything */
+	int64_t age_ms;	     /* since then, when the stamp was taken */
 };
 
 struct file_stamp file_stamp(const char *path);
-bool file_is_same(const struct file_stamp *a, const struct file_stamp *b);
+/*
+ * Whether the file has surely not changed in between. Two changes within one tick of the
+ * kernel's clock leave the same times, so that a stamp taken just after the first is not sure.
+ */
+bool file_is_same(const struct file_stamp *before, const struct file_stamp *now);
+
+/*
+ * Adds the directories in which something may change where the path leads: those of the links
+ * on the way, and of the file, which need not exist.
+ */
+void file_directories(const char *path, struct strings *ret);
 
 /*
  * Puts a file of this mode and text in the place of the one at path: whoever reads it gets

@@ -169,6 +169,9 @@ static void take_event(struct watcher *watcher, const struct inotify_event *even
 	DL_FOREACH(watcher->watches, watch) {
 		if (!overflow && watch->wd != event->wd)
 			continue;
+		/* Another watch of the directory asked for that. */
+		if (event->mask & IN_CLOSE_WRITE && watch->more_events == 0)
+			continue;
 		watch->changed = watch->changed || overflow || watch->at_path;
 		watch->stale = watch->stale || overflow || gone || !watch->at_path;
 	}

@@ -12,18 +12,96 @@
 
 /* Whoever writes files may write several. */
 #define SETTLE_MS 100
+/* A file that was written so short ago may not be complete; but not for ever. */
+#define QUIET_MS 50
+#define DELAYS_MAX 20
+/* How often to look without a hint from inotify, and if there is none. */
+#define POLL_MS 300000
+#define POLL_BLIND_MS 2000
 
 struct reload {
 	struct daemon *daemon; /* owned by the caller */
 	struct config *config; /* with which it runs */
 	const struct settings *settings;
 	struct loop_signal *hang_up;
-	struct watch *link; /* the directory of the file's name; NULL: there is no file */
-	struct watch *target; /* that of the file itself */
+	char *file;		    /* that is read; NULL: none was */
+	struct strings directories; /* that decide what it is */
+	struct watch **watches;	    /* one for each */
 	struct loop_timer *settle;
+	struct loop_timer *poll;
+	unsigned delays; /* of reading what has changed */
+	bool is_asked;	 /* to read it whether it has changed or not */
+	bool is_stopped;
 	struct file_stamp seen; /* the file, when it was read last */
 	struct reload_state state;
 };
+
+/* Not later for each change: where others write without end, that would be never. */
+static void on_change(void *data)
+{
+	struct reload *reload = data;
+
+	if (!loop_timer_is_set(reload->settle))
+		loop_timer_set(reload->settle, SETTLE_MS);
+}
+
+static void drop_watches(struct reload *reload)
+{
+	for (size_t i = 0; i < reload->directories.count; i++)
+		watch_free(reload->watches[i]);
+	free(take_ptr(reload->watches));
+	strings_clear(&reload->directories);
+}
+
+static struct watch *watch_directory(struct reload *reload, const char *directory)
+{
+	struct watch *watch = watch_new(daemon_watcher(reload->daemon), directory,
+					on_change, reload);
+
+	watch_writes(watch);
+	return watch;
+}
+
+/* Where a link leads may be elsewhere now. */
+static void follow(struct reload *reload)
+{
+	struct strings directories = {0};
+	struct watch **watches;
+
+	file_directories(reload->file, &directories);
+	if (strings_equal(&directories, &reload->directories)) {
+		strings_clear(&directories);
+		return;
+	}
+	watches = mem_zero(directories.count * sizeof(struct watch *));
+	for (size_t i = 0; i < directories.count; i++)
+		watches[i] = watch_directory(reload, directories.items[i]);
+	drop_watches(reload);
+	reload->directories = directories;
+	reload->watches = watches;
+	/* It may have changed before it was watched. */
+	on_change(reload);
+}
+
+static void on_poll(void *data)
+{
+	struct reload *reload = data;
+	bool is_live = watcher_is_live(daemon_watcher(reload->daemon));
+
+	on_change(reload);
+	loop_timer_set(reload->poll, is_live ? POLL_MS : POLL_BLIND_MS);
+}
+
+/* The one that was read, from the first on. */
+static void watch_file(struct reload *reload)
+{
+	if (reload->file || !reload->config->file)
+		return;
+	reload->file = mem_string(reload->config->file);
+	/* It may have changed since it was read. */
+	follow(reload);
+	on_poll(reload);
+}
 
 static void log_diagnostic(const struct diagnostic *diagnostic)
 {
@@ -59,6 +137,7 @@ static void go_on_with(struct reload *reload, struct config *next)
 	daemon_change(reload->daemon, next);
 	config_free(reload->config);
 	reload->config = next;
+	watch_file(reload);
 }
 
 /* The first error, and how many more there are: the log has them all. */
@@ -97,8 +176,8 @@ static void read_again(struct reload *reload)
 	struct config *next = NULL;
 	bool is_sound;
 
-	if (reload->config->file)
-		reload->seen = file_stamp(reload->config->file);
+	if (reload->file)
+		reload->seen = file_stamp(reload->file);
 	is_sound = cli_read_config(reload->settings, &next, &diagnostics);
 	note_result(reload, is_sound, &diagnostics);
 	for (size_t i = 0; i < diagnostics.count; i++)
@@ -106,64 +185,51 @@ static void read_again(struct reload *reload)
 	if (is_sound)
 		go_on_with(reload, next);
 	else
-		log_error("configuration not reloaded",
-			  LOG_STR("file", reload->config->file),
+		log_error("configuration not reloaded", LOG_STR("file", reload->file),
 			  LOG_INT("error_count", diagnostics.errors),
 			  LOG_STR("hint", "kudev goes on with the one before"));
 }
 
-static void on_change(void *data)
+/* Whether there is another file, or another state of it, and it is complete. */
+static bool has_changed(struct reload *reload)
 {
-	struct reload *reload = data;
+	struct file_stamp now = file_stamp(reload->file);
 
-	loop_timer_set(reload->settle, SETTLE_MS);
-}
-
-static struct watch *watch_directory(struct reload *reload, const char *file)
-{
-	KUDEV_AUTO_FREE char *directory = NULL;
-	const char *slash = strrchr(file, '/');
-	struct watch *watch;
-
-	if (!slash)
-		directory = realpath(".", NULL);
-	else if (slash == file)
-		directory = mem_string("/");
-	else
-		directory = mem_string_n(file, (size_t)(slash - file));
-	if (!directory)
-		return NULL;
-	watch = watch_new(daemon_watcher(reload->daemon), directory, on_change, reload);
-	watch_writes(watch);
-	return watch;
-}
-
-/* Where a link leads may be elsewhere now. */
-static void follow_target(struct reload *reload)
-{
-	KUDEV_AUTO_FREE char *target = realpath(reload->config->file, NULL);
-
-	watch_free(reload->target);
-	reload->target = target ? watch_directory(reload, target) : NULL;
+	if (file_is_same(&reload->seen, &now))
+		return false;
+	if (now.inode == 0 || now.age_ms < 0 || now.age_ms >= QUIET_MS ||
+	    ++reload->delays > DELAYS_MAX)
+		return true;
+	on_change(reload);
+	return false;
 }
 
 static void on_settled(void *data)
 {
 	struct reload *reload = data;
-	struct file_stamp now = file_stamp(reload->config->file);
+	bool is_due = reload->is_asked;
 
-	if (file_is_same(&now, &reload->seen))
+	if (reload->file)
+		follow(reload);
+	if (!is_due && reload->file)
+		is_due = has_changed(reload);
+	if (!is_due)
 		return;
-	follow_target(reload);
+	reload->is_asked = false;
+	reload->delays = 0;
 	read_again(reload);
 }
 
+/* Many that come together are one. */
 static void on_hang_up(int signum, void *data)
 {
 	struct reload *reload = data;
 
 	(void)signum;
-	read_again(reload);
+	if (reload->is_stopped)
+		return;
+	reload->is_asked = true;
+	loop_timer_set(reload->settle, 0);
 }
 
 struct reload *reload_new(struct loop *loop, struct daemon *daemon, struct config *config,
@@ -182,32 +248,32 @@ struct reload *reload_new(struct loop *loop, struct daemon *daemon, struct confi
 	};
 	daemon_show_reload(daemon, &reload->state);
 	reload->settle = loop_timer_new(loop, on_settled, reload);
+	reload->poll = loop_timer_new(loop, on_poll, reload);
 	reload->hang_up = loop_signal_new(loop, SIGHUP, on_hang_up, reload);
-	if (!config->file)
-		return reload;
 	reload->seen = config->stamp;
-	reload->link = watch_directory(reload, config->file);
-	follow_target(reload);
-	/* It may have changed since it was read. */
-	on_change(reload);
+	watch_file(reload);
 	return reload;
 }
 
 void reload_stop(struct reload *reload)
 {
-	reload->link = watch_free(reload->link);
-	reload->target = watch_free(reload->target);
+	/* A hang-up that still comes is no reason to die of it. */
+	reload->is_stopped = true;
+	drop_watches(reload);
 	loop_timer_cancel(reload->settle);
-	reload->hang_up = loop_signal_free(reload->hang_up);
+	loop_timer_cancel(reload->poll);
 }
 
 struct reload *reload_free(struct reload *reload)
 {
 	if (!reload)
 		return NULL;
+	loop_signal_free(reload->hang_up);
 	loop_timer_free(reload->settle);
 	free(reload->state.error);
+	loop_timer_free(reload->poll);
 	config_free(reload->config);
+	free(reload->file);
 	free(reload);
 	return NULL;
 }

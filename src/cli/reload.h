@@ -9,8 +9,9 @@
  *
  * A file changes in many ways: it is written in place, another one is renamed to its name, or
  * a link on the way to it is pointed elsewhere, as Kubernetes does with the ..data of a
- * ConfigMap. So the directories of the file and of what it links to are watched, and what
- * counts is whether another file, or another state of it, is found. Thread: the loop thread.
+ * ConfigMap. So the directories of the file and of all links on the way are watched, and what
+ * counts is whether another file, or another state of it, is found. Without inotify that is
+ * looked at now and then. Thread: the loop thread.
  */
 
 #include "base/loop.h"
@@ -26,7 +27,7 @@ struct reload *reload_new(struct loop *loop, struct daemon *daemon, struct confi
 /* After the daemon. */
 struct reload *reload_free(struct reload *reload);
 
-/* No more, before the daemon stops. */
+/* No more, before the daemon stops; SIGHUP is ignored from then on. */
 void reload_stop(struct reload *reload);
 
 #endif

@@ -49,7 +49,7 @@ static void on_signal(int signum, void *data)
 	daemon_stop(run->daemon, on_stopped, run);
 }
 
-/* Until there are handlers, a signal to stop waits. */
+/* Until there are handlers, a signal waits; once they go, it is too late. */
 static void block_signals(int how)
 {
 	sigset_t signals;
@@ -76,6 +76,7 @@ static int run_daemon(struct loop *loop, struct config *config,
 		run.reload = reload_new(loop, run.daemon, config, settings);
 		block_signals(SIG_UNBLOCK);
 		loop_run(loop);
+		block_signals(SIG_BLOCK);
 		log_info("stopped", LOG_STR("version", KUDEV_VERSION));
 		daemon_free(run.daemon);
 		reload_free(run.reload);

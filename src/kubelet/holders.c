@@ -95,7 +95,7 @@ static bool is_known_checkpoint(struct holders *holders)
 	KUDEV_AUTO_FREE char *path = checkpoint_path(holders->config->plugin_directory);
 	struct file_stamp stamp = file_stamp(path);
 	bool is_known = holders->checkpoint_is_known &&
-			file_is_same(&stamp, &holders->checkpoint);
+			file_is_same(&holders->checkpoint, &stamp);
 
 	holders->checkpoint = stamp;
 	return is_known;
