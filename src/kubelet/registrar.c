@@ -111,8 +111,9 @@ struct registrar {
 	struct socket_identity seen;	    /* the last kubelet; 0: none yet */
 	uint64_t kubelet_restarts;
 	bool waiting_logged;
+	bool is_stopped;
 	struct registration *registrations;
-	struct registration *removed; /* that have calls left */
+	struct registration *removed; /* that have calls left, or had until just now */
 };
 
 static const char *resource_of(const struct registration *registration)
@@ -156,11 +157,29 @@ static void registration_free(struct registration *registration)
 	free(registration);
 }
 
-static void end_removed(struct registration *registration)
+static struct registration *find_resource(struct registration *list, const char *resource)
 {
-	LL_DELETE(registration->registrar->removed, registration);
-	registration->on_removed(registration->plugin, registration->removed_data);
-	registration_free(registration);
+	struct registration *registration;
+
+	LL_FOREACH(list, registration) {
+		if (strcmp(resource_of(registration), resource) == 0)
+			return registration;
+	}
+	return NULL;
+}
+
+/* The class may be there again. */
+static void end_removed(struct registration *removed)
+{
+	struct registrar *registrar = removed->registrar;
+	struct registration *successor = find_resource(registrar->registrations,
+						       resource_of(removed));
+
+	LL_DELETE(registrar->removed, removed);
+	removed->on_removed(removed->plugin, removed->removed_data);
+	registration_free(removed);
+	if (successor && successor->state == REGISTRATION_WAITING)
+		attempt(successor);
 }
 
 static void on_server_ended(void *data)
@@ -170,7 +189,7 @@ static void on_server_ended(void *data)
 	if (--registration->ending > 0)
 		return;
 	if (registration->on_removed) {
-		end_removed(registration);
+		loop_timer_set(registration->timer, RELEASE_MS);
 	} else if (registration->due) {
 		registration->due = false;
 		attempt(registration);
@@ -394,6 +413,10 @@ static void attempt(struct registration *registration)
 	int r;
 
 	loop_timer_cancel(registration->timer);
+	/* A class that was removed a moment ago: not before that has ended. */
+	if (registrar->is_stopped ||
+	    find_resource(registrar->removed, resource_of(registration)))
+		return;
 	r = socket_identify(registrar->kubelet_path, &registration->kubelet);
 	if (r < 0) {
 		forget_kubelet(registration);
@@ -425,7 +448,9 @@ static void on_timer(void *data)
 
 	switch (registration->state) {
 	case REGISTRATION_WAITING:
-		if (registration->ending > 0)
+		if (registration->on_removed)
+			end_removed(registration);
+		else if (registration->ending > 0)
 			registration->due = true;
 		else
 			attempt(registration);
@@ -697,7 +722,7 @@ void registrar_remove(struct registrar *registrar, struct plugin *plugin,
 	plugin_observe_streams(plugin, NULL, NULL);
 	drop_server(registration);
 	if (registration->ending == 0)
-		end_removed(registration);
+		loop_timer_set(registration->timer, RELEASE_MS);
 }
 
 void registrar_renew(struct registrar *registrar)
@@ -755,6 +780,7 @@ void registrar_stop(struct registrar *registrar)
 {
 	struct registration *registration;
 
+	registrar->is_stopped = true;
 	registrar->watch = watch_free(registrar->watch);
 	LL_FOREACH(registrar->registrations, registration) {
 		plugin_observe_streams(registration->plugin, NULL, NULL);

@@ -56,8 +56,9 @@ struct registrar *registrar_new(struct loop *loop, struct rpc *rpc,
 void registrar_add(struct registrar *registrar, struct plugin *plugin);
 
 /*
- * Ends the registration of the plugin, if there is one. on_removed gets data and runs when no
- * call of it is left, which may be now.
+ * Ends the registration of the plugin. on_removed gets data and runs when no call of it is left
+ * and the kubelet knows, until when no other plugin of the resource is registered; at once if
+ * it was not added.
  */
 void registrar_remove(struct registrar *registrar, struct plugin *plugin,
 		      void (*on_removed)(struct plugin *plugin, void *data), void *data);
