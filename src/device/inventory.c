@@ -477,6 +477,66 @@ static const struct device *find_doubtful_hold(const struct inventory *inventory
 		       : NULL;
 }
 
+static bool have_common_node(const struct unit *a, const struct unit *b)
+{
+	for (size_t i = 0; i < a->node_count; i++) {
+		for (size_t j = 0; j < b->node_count; j++) {
+			const struct unit_node *node = &b->nodes[j];
+
+			if (node->type == NODE_DEVICE && node->identity.type != 0 &&
+			    memcmp(&a->nodes[i].identity, &node->identity,
+				   sizeof(node->identity)) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A pod holds it under an ID that it has no more, as after a change of its class. */
+static bool is_former(const struct inventory *inventory, const struct device *device)
+{
+	return device->has_claims && !device->is_named && is_in_use(inventory, device);
+}
+
+static void count_formers(const struct inventory *inventory,
+			  struct inventory_class *class, const struct unit_list *units)
+{
+	class->formers = 0;
+	for (size_t i = 0; i < class->count; i++)
+		class->devices[i]->is_named = false;
+	for (size_t i = 0; i < units->count; i++) {
+		struct device *device = inventory_class_find(class, units->items[i].id);
+
+		if (device)
+			device->is_named = true;
+	}
+	for (size_t i = 0; i < class->count; i++)
+		class->formers += is_former(inventory, class->devices[i]);
+}
+
+/*
+ * What a pod has for itself can't be had under another ID either, unless that is held, too;
+ * NULL: it can. known NULL: the ID is new.
+ */
+static const struct device *find_former(const struct inventory *inventory,
+					const struct inventory_class *class,
+					const struct device *known,
+					const struct unit *unit)
+{
+	if (known && !known->absence && inventory_is_held(inventory, known))
+		return NULL;
+	for (size_t i = 0; class->formers > 0 && i < class->count; i++) {
+		const struct device *device = class->devices[i];
+		bool is_shared = class->config->shares_nodes &&
+				 device->class->shares_nodes;
+
+		if (!is_shared && strcmp(device->unit.id, unit->id) != 0 &&
+		    have_common_node(&device->unit, unit) && is_former(inventory, device))
+			return device;
+	}
+	return NULL;
+}
+
 /* It is listed, but can't be had. device NULL: it is new. Takes absence over. */
 static void take_absent(struct inventory *inventory, struct inventory_class *class,
 			struct device *device, struct unit *unit, enum device_cause cause,
@@ -505,6 +565,7 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 {
 	struct device *device = inventory_class_find(class, unit->id);
 	const struct device *doubtful;
+	const struct device *former;
 	const struct inventory_class *rival;
 
 	/* An ID never changes hands: a pod may hold what it stood for. */
@@ -518,9 +579,13 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 		return;
 	rival = find_rival(inventory, class, unit);
 	doubtful = find_doubtful_hold(inventory, class, unit);
+	former = find_former(inventory, class, device, unit);
 	if (unit->absence) {
 		take_absent(inventory, class, device, unit, DEVICE_UNAVAILABLE,
 			    take_ptr(unit->absence));
+	} else if (former) {
+		take_absent(inventory, class, device, unit, DEVICE_DOUBTFUL,
+			    mem_printf("a pod holds it as %s", former->unit.id));
 	} else if (doubtful) {
 		take_absent(inventory, class, device, unit, DEVICE_DOUBTFUL,
 			    mem_printf("a pod may hold it as %s", doubtful->unit.id));
@@ -592,6 +657,7 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 	class->refused = 0;
 	class->awaits_check = false;
 	class->is_rearranged = false;
+	count_formers(inventory, class, units);
 	for (size_t i = 0; i < class->count; i++)
 		class->devices[i]->seen = false;
 	for (size_t i = 0; i < units->count; i++)
@@ -622,6 +688,32 @@ void inventory_note_event(struct inventory *inventory, size_t index, int64_t eve
 
 	class->event_us = event_us;
 	class->event_version = class->version + 1;
+}
+
+static void keep_device(struct inventory *inventory, struct inventory_class *class,
+			struct device *device)
+{
+	const struct inventory_class *rival;
+
+	if (device->absence || device->has_claims)
+		return;
+	rival = find_rival(inventory, class, &device->unit);
+	if (rival)
+		set_absence(inventory, class, device, DEVICE_CLAIMED,
+			    mem_printf("class %s has its node", rival->config->name));
+	else
+		claim_device(inventory, class, device);
+}
+
+void inventory_keep(struct inventory *inventory, size_t index)
+{
+	struct inventory_class *class = inventory->classes[index];
+	uint64_t version = class->version;
+
+	for (size_t i = 0; i < class->count; i++)
+		keep_device(inventory, class, class->devices[i]);
+	if (class->version != version)
+		inventory_class_tell(class);
 }
 
 bool inventory_verify(struct inventory *inventory, struct inventory_class *class,

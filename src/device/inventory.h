@@ -82,7 +82,8 @@ struct device {
 	struct holder *next_holders; /* of the reckoning that has begun */
 	size_t next_holder_count;
 	bool has_claims; /* on its nodes */
-	bool seen;	 /* by the report that is being taken in */
+	bool is_named;	 /* in the report that is being taken in */
+	bool seen;	 /* likewise, and dealt with */
 	UT_hash_handle hh;
 };
 
@@ -126,6 +127,7 @@ struct inventory_class {
 	size_t capacity;
 	size_t healthy;
 	size_t refused;	  /* devices for which the list has no room, by the last report */
+	size_t formers;	  /* held devices that have other IDs now, by the last report */
 	size_t list_size; /* bytes, see list_device_size() */
 	uint64_t version; /* grows with each change that the kubelet should hear of */
 	struct conflict_list *conflicts; /* of the last report */
@@ -160,7 +162,7 @@ struct inventory_class *inventory_find_class(struct inventory *inventory,
 
 /*
  * Has the classes of another configuration from now on. All of them are to be reported then,
- * in their order: devices that no pod holds go to the first class that wants them. What pods
+ * or kept, in their order: devices that no pod holds go to the first class that wants them. What pods
  * hold of a class that is gone is not given to another one until they end.
  */
 void inventory_change(struct inventory *inventory, const struct config_change *change);
@@ -190,6 +192,12 @@ void inventory_note_event(struct inventory *inventory, size_t index, int64_t eve
 
 /* Of a device that is not healthy. */
 enum device_cause device_cause_of(const struct device *device);
+
+/*
+ * In place of a report: what there is of a class is not known now, so that it goes on with what
+ * it has, unless another class has got that after inventory_change().
+ */
+void inventory_keep(struct inventory *inventory, size_t index);
 
 /*
  * What the health checks of a device found: NULL or what failed. Its nodes stay claimed.

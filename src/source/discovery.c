@@ -69,7 +69,7 @@ struct discovery {
 	size_t class_count;
 	bool is_trial;
 	bool is_started;  /* the first scan is over */
-	bool is_changing; /* between two configurations */
+	bool is_changing; /* between two configurations, or ending */
 	uint64_t rescans;
 	discovery_class_callback on_known;
 	void *on_known_data;
@@ -285,6 +285,7 @@ static void note_event(struct class_watch *watched)
 /* Returns whether the class is known now; if not, it stays as it was. */
 static bool scan_class(struct class_watch *watched)
 {
+	struct inventory *inventory = watched->discovery->inventory;
 	KUDEV_AUTO_SCAN struct scan scan = SCAN_INIT;
 	KUDEV_AUTO_ERROR struct error err = {0};
 
@@ -294,20 +295,24 @@ static bool scan_class(struct class_watch *watched)
 		open_source(watched);
 	if (!watched->source) {
 		watched->failures++;
+		/* What another source found is not of the class any more. */
+		inventory_report(inventory, watched->index, &scan.units);
 		note_known(watched);
 		return false;
 	}
 	if (source_scan(watched->source, &scan, &err) < 0) {
 		watched->failures++;
 		log_failure(watched, "cannot look for the devices of a class", &err);
+		inventory_keep(inventory, watched->index);
 		note_known(watched);
 		return false;
 	}
 	log_degraded(watched, &scan);
 	if (!scan.is_pending || !watched->is_known) {
 		note_event(watched);
-		inventory_report(watched->discovery->inventory, watched->index,
-				 &scan.units);
+		inventory_report(inventory, watched->index, &scan.units);
+	} else {
+		inventory_keep(inventory, watched->index);
 	}
 	if (watched->class->source == CONFIG_SOURCE_MATCH ||
 	    watched->class->source == CONFIG_SOURCE_V4L2LOOPBACK)
@@ -323,7 +328,10 @@ static bool scan_class(struct class_watch *watched)
 void discovery_retry(struct discovery *discovery)
 {
 	for (size_t i = 0; i < discovery->class_count; i++) {
-		if (inventory_class_at(discovery->inventory, i)->conflicts->total > 0)
+		const struct inventory_class *class =
+			inventory_class_at(discovery->inventory, i);
+
+		if (class->conflicts->total > 0 || class->formers > 0)
 			mark_changed(discovery->classes[i]);
 	}
 }
@@ -663,6 +671,7 @@ struct discovery *discovery_free(struct discovery *discovery)
 {
 	if (!discovery)
 		return NULL;
+	discovery->is_changing = true;
 	for (size_t i = 0; i < discovery->class_count; i++)
 		unwatch_class(discovery->classes[i]);
 	monitor_free(discovery->monitor);
