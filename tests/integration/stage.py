@@ -95,14 +95,20 @@ class Stage:
 
     # Processes
 
-    def kudev(self, *classes: dict, args=(), plugins=None, **options) -> Kudev:
-        """A running one; classes with paths or groups look below the stage's root."""
+    def kudev(self, *classes: dict, args=(), plugins=None, by_flag=True,
+              **options) -> Kudev:
+        """A running one; classes with paths or groups look below the stage's root.
+
+        by_flag=False: args say where all that is.
+        """
         plugins = plugins or self.plugins
-        line = ["run", "--listen", "none", "--plugin-directory", plugins,
+        line = ["run", "--listen", "none",
                 "--pod-resources", self.pod_resources_directory / "kubelet.sock"]
+        if by_flag:
+            line += ["--plugin-directory", plugins]
         if classes:
             line += ["--config", self.config(*classes)]
-        if not any({"simulate", "match"} & each.keys() for each in classes):
+        if by_flag and not any({"simulate", "match"} & each.keys() for each in classes):
             line += ["--root", self.root]
         assert os.access(BINARY, os.X_OK), f"no {BINARY}: build it, or set KUDEV_BINARY"
         kudev = Kudev(*line, *args, plugins=plugins, **options)

@@ -350,3 +350,122 @@ def test_many_reloads_under_load(stage):
           f"{[files for _, files in sizes.values()]} files")
     assert kudev.grew_less(sizes[RELOADS // 2][0], 512)
     wait_until(lambda: kudev.open_files() <= sizes[RELOADS // 2][1] + 8, 5, "no leaks")
+
+
+def test_a_class_that_comes_back_at_once_does_not_meet_its_own_end(stage):
+    """Up to 1.36 a kubelet drops whoever is in the slot when the old stream ends."""
+    stage.plug_serials(2)
+    stage.plug("ttyACM0")
+    running = Running(stage, stage.serial(), other())
+    kubelet = running.kubelet
+    kubelet.wait_allocatable(OTHER, 1)
+    for turn in range(1, 11):
+        for classes in [[stage.serial()], [stage.serial(), other()]]:
+            running.write(*classes)
+            running.kudev.send(signal.SIGHUP)
+            running.kudev.wait_log("class removed" if len(classes) == 1 else "class added",
+                                   count=turn, **{"class": "other"})
+        kubelet.wait_allocatable(OTHER, 1)
+    holds_for(lambda: kubelet.allocatable(OTHER) == 1, 0.5, "it stays")
+    assert kubelet.displaced == 0
+    assert len(kubelet.registered(SERIAL)) == 1
+
+
+@pytest.mark.parametrize("before, after", [(2, 1), (1, 3)])
+def test_a_held_device_is_not_had_by_another_pod_under_another_name(stage, before, after):
+    """What it is shared by, or not, is a part of its ID."""
+    stage.plug_serials(2)
+    held = stage.plugins / "kubelet_internal_checkpoint"
+    running = Running(stage, stage.serial(share=before))
+    kubelet = running.kubelet
+    kubelet.wait_allocatable(SERIAL, 2 * before)
+    held.write_text(checkpoint(min(healths(kubelet.lists(SERIAL)[-1]))))
+    running.reload(stage.serial(share=after))
+    total = 2 * before + 2 * after
+    kubelet.wait_allocatable(SERIAL, after, capacity=total)
+    held.write_text(checkpoint())
+    running.reload(stage.serial(share=after))
+    kubelet.wait_allocatable(SERIAL, 2 * after, capacity=total)
+
+
+def test_another_plugin_directory_in_the_file_frees_nothing(stage):
+    ids = stage.plug_serials(1)
+    held = stage.plugins / "kubelet_internal_checkpoint"
+    held.write_text(checkpoint(ids[0]))
+    kubelet = stage.kubelet()
+    file = stage.config(stage.serial(), pluginDirectory=str(stage.plugins))
+    kudev = stage.kudev(args=["--config", file, "--root", stage.root], by_flag=False)
+    kubelet.wait_allocatable(SERIAL, 1)
+    file.write_text(json.dumps({
+        "domain": DOMAIN, "pluginDirectory": str(stage.directory),
+        "classes": [other(["/dev/ttyUSB*"]), stage.serial()]}))
+    said = kudev.wait_log("settings that take effect at the next start alone")
+    assert said["keys"] == "pluginDirectory"
+    kubelet.wait_registered(OTHER)
+    assert kubelet.capacity(OTHER) == 0
+    assert kubelet.allocatable(SERIAL) == 1
+
+
+def test_a_class_may_change_its_kind(stage):
+    stage.plug_serials(2)
+    running = Running(stage, stage.serial())
+    kubelet = running.kubelet
+    kinds = [stage.simulate("serial", count=3), stage.serial(),
+             stage.simulate("serial", count=1, health={"open": True, "interval": "1s"}),
+             stage.serial(health={"open": True})]
+    counts = [3, 2, 1, 2]
+    kubelet.wait_allocatable(SERIAL, 2)
+    for _ in range(3):
+        for kind, count in zip(kinds, counts):
+            running.write(kind)
+            wait_until(lambda count=count: kubelet.allocatable(SERIAL) == count, 5,
+                       lambda kind=kind: f"{kind}")
+    assert len(kubelet.registered(SERIAL)) == 1
+
+
+def test_many_classes_come_and_go_at_once(stage):
+    count = 100
+    stage.plug_serials(count)
+    running = Running(stage, stage.serial())
+    kubelet = running.kubelet
+    kubelet.wait_allocatable(SERIAL, count)
+    running.reload(*(other([f"/dev/ttyUSB{number}"], name=f"c{number}")
+                     for number in range(count)), stage.serial())
+    for number in range(count):
+        kubelet.wait_allocatable(resource(f"c{number}"), 1, seconds=20)
+    kubelet.wait_allocatable(SERIAL, 0, capacity=count)
+    running.reload(stage.serial())
+    kubelet.wait_allocatable(SERIAL, count)
+    wait_until(lambda: len(running.kudev.sockets()) == 1, 10, "their sockets are gone")
+
+
+def test_a_kubelet_that_starts_anew_amid_reloads_gets_the_last_classes(stage):
+    stage.plug_serials(2)
+    running = Running(stage, stage.serial(), other())
+    kubelet = running.kubelet
+    kubelet.wait_allocatable(SERIAL, 2)
+    for turn in range(6):
+        running.write(stage.serial(), *([other()] if turn % 2 else []),
+                      other(name=f"n{turn}"))
+        running.kudev.send(signal.SIGHUP)
+        kubelet.restart()
+        running.write(stage.serial(preferred="packed" if turn % 2 else "none"),
+                      other(name=f"n{turn}"))
+        running.kudev.send(signal.SIGHUP)
+    kubelet.wait_allocatable(SERIAL, 2)
+    kubelet.wait_registered(resource("n5"))
+    wait_until(lambda: len(running.kudev.sockets()) == 2, 10, "those of two classes")
+    holds_for(lambda: kubelet.allocatable(SERIAL) == 2, 0.5, "it stays")
+
+
+@pytest.mark.parametrize("classes", [[], ["other"], ["serial"]])
+def test_a_reload_may_be_under_way_when_kudev_ends(stage, classes):
+    stage.plug_serials(2)
+    running = Running(stage, stage.serial(), other())
+    running.kubelet.wait_allocatable(SERIAL, 2)
+    given = {"other": other(preferred="spread"), "serial": stage.serial(share=2)}
+    running.write(stage.simulate("n"), *(given[name] for name in classes))
+    running.kudev.send(signal.SIGHUP)
+    running.kudev.wait_log("configuration reloaded")
+    running.kudev.terminate()
+    assert not running.kudev.sockets()

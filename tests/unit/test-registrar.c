@@ -35,6 +35,9 @@ struct fixture {
 	struct rpc_server *refusing;
 	const char *refusal;
 	struct wait_count refusals;
+
+	unsigned removals;	   /* of the first class */
+	size_t sockets_at_removal; /* the last one */
 };
 
 static void on_list(struct standin_resource *resource,
@@ -205,6 +208,14 @@ static size_t count_sockets(const struct fixture *fixture)
 		count += strstr(entry->d_name, "kudev-") != NULL;
 	closedir(entries);
 	return count;
+}
+
+static bool has_only_second(void *data)
+{
+	struct fixture *fixture = data;
+
+	return is_listed(fixture, MIC, 1) && !is_listed(fixture, CAM, 2) &&
+	       count_sockets(fixture) == 1;
 }
 
 static bool has_no_more_sockets_than_classes(void *data)
@@ -616,6 +627,173 @@ static void changes_reach_the_kubelet(void **state)
 	assert_comes(fixture->loop, all_are_registered, fixture);
 }
 
+/* The first class was removed; fixture->plugins[0] is gone. */
+static void on_removed(struct plugin *plugin, void *data)
+{
+	struct fixture *fixture = data;
+
+	plugin_free(plugin);
+	fixture->removals++;
+	fixture->sockets_at_removal = count_sockets(fixture);
+}
+
+static bool was_removed(void *data)
+{
+	return ((const struct fixture *)data)->removals > 0;
+}
+
+static void remove_first(struct fixture *fixture)
+{
+	registrar_remove(fixture->registrar, take_ptr(fixture->plugins[0]), on_removed,
+			 fixture);
+}
+
+/* The same class once more. */
+static void add_first(struct fixture *fixture)
+{
+	fixture->plugins[0] = plugin_new(fixture->loop, fixture->node->inventory,
+					 inventory_class_at(fixture->node->inventory, 0));
+	registrar_add(fixture->registrar, fixture->plugins[0]);
+}
+
+static void start_all(struct fixture *fixture)
+{
+	tree_directory(fixture->node->tree, "/plugins");
+	start_kubelet(fixture);
+	start_registrar(fixture);
+	assert_comes(fixture->loop, all_are_registered, fixture);
+}
+
+static void a_class_that_is_removed_takes_its_socket_along_and_no_other(void **state)
+{
+	struct fixture *fixture = *state;
+	KUDEV_AUTO_FREE char *other = NULL;
+
+	start_all(fixture);
+	other = mem_string(standin_find(fixture->standin, MIC)->endpoint);
+	remove_first(fixture);
+	assert_int_equal(count_sockets(fixture), 1);
+	assert_int_equal(fixture->removals, 0);
+	assert_comes(fixture->loop, was_removed, fixture);
+	assert_false(standin_find(fixture->standin, CAM)->connected);
+	assert_true(is_listed(fixture, MIC, 1));
+	assert_string_equal(standin_find(fixture->standin, MIC)->endpoint, other);
+	restart_kubelet(fixture);
+	assert_comes(fixture->loop, has_only_second, fixture);
+}
+
+static void a_class_that_was_never_added_is_removed_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+
+	tree_directory(fixture->node->tree, "/plugins");
+	fixture->registrar = registrar_new(fixture->loop, fixture->rpc, fixture->watcher,
+					   fixture->directory, wait_add,
+					   &fixture->preparations);
+	remove_first(fixture);
+	assert_int_equal(fixture->removals, 1);
+}
+
+static void a_class_that_waits_for_a_kubelet_is_removed(void **state)
+{
+	struct fixture *fixture = *state;
+
+	tree_directory(fixture->node->tree, "/plugins");
+	start_registrar(fixture);
+	remove_first(fixture);
+	assert_comes(fixture->loop, was_removed, fixture);
+	start_kubelet(fixture);
+	assert_comes(fixture->loop, has_only_second, fixture);
+}
+
+static void a_class_is_removed_while_it_registers(void **state)
+{
+	struct fixture *fixture = *state;
+
+	tree_directory(fixture->node->tree, "/plugins");
+	start_kubelet(fixture);
+	start_registrar(fixture);
+	assert_int_equal(count_sockets(fixture), CLASS_COUNT);
+	remove_first(fixture);
+	assert_comes(fixture->loop, was_removed, fixture);
+	assert_comes(fixture->loop, has_only_second, fixture);
+}
+
+/* Else the kubelet would take the new one along with the old. */
+static void a_class_that_comes_back_waits_for_its_own_end(void **state)
+{
+	struct fixture *fixture = *state;
+
+	start_all(fixture);
+	leave_endpoint(fixture);
+	remove_first(fixture);
+	add_first(fixture);
+	/* Whatever makes it look at the directory. */
+	tree_file(fixture->node->tree, "/plugins/any", "");
+	assert_comes(fixture->loop, was_removed, fixture);
+	assert_int_equal(fixture->sockets_at_removal, 1);
+	assert_comes(fixture->loop, has_moved, fixture);
+	assert_int_equal(count_sockets(fixture), CLASS_COUNT);
+	/* Again and again. */
+	for (unsigned i = 0; i < 5; i++) {
+		leave_endpoint(fixture);
+		remove_first(fixture);
+		add_first(fixture);
+		remove_first(fixture);
+		add_first(fixture);
+		assert_comes(fixture->loop, has_moved, fixture);
+	}
+	assert_int_equal(fixture->removals, 11);
+}
+
+static void nothing_is_registered_after_the_stop(void **state)
+{
+	struct fixture *fixture = *state;
+	struct wait_count turns = {.wanted = 1};
+	struct loop_timer *timer = loop_timer_new(fixture->loop, wait_add, &turns);
+
+	start_all(fixture);
+	remove_first(fixture);
+	add_first(fixture);
+	registrar_stop(fixture->registrar);
+	/* The end of the one that was removed is no beginning. */
+	assert_comes(fixture->loop, was_removed, fixture);
+	loop_timer_set(timer, 0);
+	assert_comes(fixture->loop, wait_is_enough, &turns);
+	assert_int_equal(count_sockets(fixture), 0);
+	loop_timer_free(timer);
+}
+
+static void prepare_nothing(const struct config_class *class,
+			    struct preparation *preparation, void *data)
+{
+	(void)class;
+	(void)data;
+	preparation->done(preparation, NULL);
+}
+
+static void a_class_whose_options_changed_is_registered_anew(void **state)
+{
+	static const struct preparer preparer = {.prepare = prepare_nothing};
+	struct fixture *fixture = *state;
+	KUDEV_AUTO_FREE char *other = NULL;
+
+	start_all(fixture);
+	other = mem_string(standin_find(fixture->standin, MIC)->endpoint);
+	leave_endpoint(fixture);
+	/* Nothing is other than it was told. */
+	registrar_renew(fixture->registrar);
+	assert_int_equal(count_sockets(fixture), CLASS_COUNT);
+	for (unsigned i = 0; i < 2; i++) {
+		plugin_prepare_with(fixture->plugins[0], i == 0 ? &preparer : NULL);
+		registrar_renew(fixture->registrar);
+		assert_int_equal(count_sockets(fixture), 1);
+		assert_comes(fixture->loop, has_moved, fixture);
+		leave_endpoint(fixture);
+	}
+	assert_string_equal(standin_find(fixture->standin, MIC)->endpoint, other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -640,6 +818,13 @@ int main(void)
 		TEST(a_final_refusal_waits_for_another_kubelet),
 		TEST(stopping_takes_our_sockets_away_and_no_others),
 		TEST(changes_reach_the_kubelet),
+		TEST(a_class_that_is_removed_takes_its_socket_along_and_no_other),
+		TEST(a_class_that_was_never_added_is_removed_at_once),
+		TEST(a_class_that_waits_for_a_kubelet_is_removed),
+		TEST(a_class_is_removed_while_it_registers),
+		TEST(a_class_that_comes_back_waits_for_its_own_end),
+		TEST(nothing_is_registered_after_the_stop),
+		TEST(a_class_whose_options_changed_is_registered_anew),
 	};
 
 	log_setup(LOG_LEVEL_NONE, LOG_FORMAT_JSON);

@@ -303,6 +303,50 @@ static void an_overflow_makes_every_owner_look(void **state)
 	watch_free(watch);
 }
 
+static void writes_are_told_to_who_asked_for_them_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	KUDEV_AUTO_FREE char *full = tree_path(fixture->tree, "/d");
+	struct wait_count writes = {0};
+	struct watch *watch;
+
+	tree_file(fixture->tree, "/d/a", "");
+	start_watch(fixture, "/d");
+	watch = watch_new(fixture->watcher, full, wait_add, &writes);
+	watch_writes(watch);
+	assert_int_equal(writes.count, 0);
+	tree_file(fixture->tree, "/d/a", "x");
+	writes.wanted = 1;
+	assert_comes(fixture->loop, wait_is_enough, &writes);
+	assert_int_equal(fixture->calls.count, 0);
+	/* One that comes later takes nothing from it. */
+	watch_free(fixture->watch);
+	start_watch(fixture, "/d");
+	tree_file(fixture->tree, "/d/a", "y");
+	writes.wanted = writes.count + 1;
+	assert_comes(fixture->loop, wait_is_enough, &writes);
+	expect_silence(fixture);
+	/* And all see what comes. */
+	tree_file(fixture->tree, "/d/b", "");
+	expect_call(fixture);
+	watch_free(watch);
+}
+
+static void writes_are_told_in_a_directory_that_comes_later(void **state)
+{
+	struct fixture *fixture = *state;
+
+	start_watch(fixture, "/later/d");
+	watch_writes(fixture->watch);
+	tree_directory(fixture->tree, "/later/d");
+	expect_call(fixture);
+	tree_file(fixture->tree, "/later/d/a", "");
+	expect_call(fixture);
+	expect_silence(fixture);
+	tree_file(fixture->tree, "/later/d/a", "x");
+	expect_call(fixture);
+}
+
 static void nothing_is_fine_to_free(void **state)
 {
 	(void)state;
@@ -327,6 +371,8 @@ int main(void)
 		TEST(watches_of_one_directory_are_independent),
 		TEST(a_callback_may_free_any_watch),
 		TEST(an_overflow_makes_every_owner_look),
+		TEST(writes_are_told_to_who_asked_for_them_alone),
+		TEST(writes_are_told_in_a_directory_that_comes_later),
 		cmocka_unit_test(nothing_is_fine_to_free),
 	};
 
