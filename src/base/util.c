@@ -88,6 +88,16 @@ void fd_close_cleanup(int *fd)
 	*fd = fd_close(*fd);
 }
 
+int64_t backoff_next(int64_t *backoff_ms, int64_t min_ms, int64_t max_ms)
+{
+	*backoff_ms *= 2;
+	if (*backoff_ms < min_ms)
+		*backoff_ms = min_ms;
+	if (*backoff_ms > max_ms)
+		*backoff_ms = max_ms;
+	return *backoff_ms;
+}
+
 int64_t clock_ms(void)
 {
 	struct timespec now;

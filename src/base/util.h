@@ -75,6 +75,9 @@ void fd_close_cleanup(int *fd);
 /* Closes fd unless it is negative and returns -1, to be stored in its place. */
 int fd_close(int fd);
 
+/* Doubles *backoff_ms, but makes it min_ms at least and max_ms at most. Returns it. */
+int64_t backoff_next(int64_t *backoff_ms, int64_t min_ms, int64_t max_ms);
+
 /* CLOCK_MONOTONIC in milliseconds, and in microseconds. */
 int64_t clock_ms(void);
 int64_t clock_us(void);

@@ -3,9 +3,9 @@
 #define KUDEV_DEVICE_INTERNAL_H
 
 /*
- * What the parts of the inventory share: inventory.c, which knows what is there, hold.c,
- * which knows what pods hold, and listing.c, which numbers what is listed. Thread: the loop
- * thread.
+ * What the parts of the inventory share: inventory.c, which knows what is there, classes.c,
+ * which knows of what, hold.c, which knows what pods hold, and listing.c, which numbers what
+ * is listed. Thread: the loop thread.
  */
 
 #include "device/inventory.h"
@@ -31,6 +31,18 @@ struct inventory {
 	loop_callback on_stir;	      /* NULL: nobody asks */
 	void *on_stir_data;
 };
+
+struct inventory_class *inventory_class_new(const struct config_class *config,
+					    const char *node_name);
+void inventory_class_free(struct inventory_class *class);
+void inventory_device_free(struct device *device);
+
+/* A pod is known to go on with the very nodes, whoever else may want them now. */
+bool inventory_is_in_use(const struct inventory *inventory, const struct device *device);
+
+/* Another class may have its nodes. */
+void inventory_unclaim(struct inventory *inventory, struct inventory_class *class,
+		       struct device *device);
 
 /* Tells the observers of the class. */
 void inventory_class_tell(struct inventory_class *class);

@@ -6,19 +6,9 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "device/claims.h"
+#include "device/conflicts.h"
 #include "device/internal.h"
 #include "device/topology.h"
-
-static struct inventory_class *class_new(const struct config_class *config,
-					 const char *node_name)
-{
-	struct inventory_class *class = mem_zero(sizeof(*class));
-
-	class->config = config_class_hold(config);
-	class->node_name = node_name;
-	class->conflicts = mem_zero(sizeof(struct conflict_list));
-	return class;
-}
 
 struct inventory *inventory_new(const struct config *config)
 {
@@ -28,21 +18,12 @@ struct inventory *inventory_new(const struct config *config)
 	inventory->class_count = config->class_count;
 	inventory->classes = mem_zero(config->class_count * sizeof(*inventory->classes));
 	for (size_t i = 0; i < config->class_count; i++)
-		inventory->classes[i] = class_new(&config->classes[i], config->node_name);
+		inventory->classes[i] = inventory_class_new(&config->classes[i],
+							    config->node_name);
 	return inventory;
 }
 
-static struct conflict_list *conflicts_free(struct conflict_list *conflicts)
-{
-	for (size_t i = 0; i < conflicts->count; i++) {
-		free(conflicts->items[i].host_path);
-		free(conflicts->items[i].holder);
-	}
-	free(conflicts);
-	return NULL;
-}
-
-static void device_free(struct device *device)
+void inventory_device_free(struct device *device)
 {
 	unit_clear(&device->unit);
 	free(device->absence);
@@ -51,23 +32,6 @@ static void device_free(struct device *device)
 	if (device->class)
 		config_class_drop(device->class);
 	free(device);
-}
-
-static void class_free(struct inventory_class *class)
-{
-	struct inventory_observer *observer;
-	struct inventory_observer *next;
-
-	conflicts_free(class->conflicts);
-	HASH_CLEAR(hh, class->by_id);
-	for (size_t i = 0; i < class->count; i++)
-		device_free(class->devices[i]);
-	free(class->devices);
-	LL_FOREACH_SAFE(class->observers, observer, next) {
-		free(observer);
-	}
-	config_class_drop(class->config);
-	free(class);
 }
 
 struct inventory *inventory_free(struct inventory *inventory)
@@ -79,9 +43,9 @@ struct inventory *inventory_free(struct inventory *inventory)
 		return NULL;
 	claims_free(inventory->claims);
 	for (size_t i = 0; i < inventory->class_count; i++)
-		class_free(inventory->classes[i]);
+		inventory_class_free(inventory->classes[i]);
 	LL_FOREACH_SAFE(inventory->removed, class, next) {
-		class_free(class);
+		inventory_class_free(class);
 	}
 	free(inventory->classes);
 	free(inventory);
@@ -183,56 +147,6 @@ static void log_summary(struct inventory_class *class)
 		 LOG_COUNT("suppressed", suppressed));
 }
 
-static bool has_conflict(const struct conflict_list *conflicts, const char *host_path)
-{
-	for (size_t i = 0; i < conflicts->count; i++) {
-		if (strcmp(conflicts->items[i].host_path, host_path) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Of the copies of one device, the first tells. */
-static void add_conflict(struct inventory_class *class, const char *host_path,
-			 const struct config_class *holder)
-{
-	struct conflict_list *conflicts = class->conflicts;
-
-	if (has_conflict(conflicts, host_path))
-		return;
-	conflicts->total++;
-	if (conflicts->count == INVENTORY_MAX_CONFLICTS)
-		return;
-	conflicts->items[conflicts->count++] = (struct conflict){
-		.host_path = mem_string(host_path),
-		.holder = mem_string(holder->name),
-		.is_own = holder == class->config,
-	};
-}
-
-static void log_new_conflicts(struct inventory_class *class,
-			      const struct conflict_list *before)
-{
-	uint64_t suppressed;
-
-	for (size_t i = 0; i < class->conflicts->count; i++) {
-		const struct conflict *conflict = &class->conflicts->items[i];
-
-		if (has_conflict(before, conflict->host_path) ||
-		    !log_limit_burst(&class->conflict_limit, LOG_BURST, LOG_INTERVAL_MS,
-				     &suppressed))
-			continue;
-		log_warn("device conflict", LOG_STR("class", class->config->name),
-			 LOG_STR("other_class", conflict->holder),
-			 LOG_STR("device_path", conflict->host_path),
-			 LOG_STR("hint",
-				 conflict->is_own
-					 ? "a device of this class has the same ID"
-					 : "the other class keeps it, unless both say "
-					   "share"));
-	}
-}
-
 /* The class that has one of the nodes, which is then reported; NULL: none. */
 static const struct inventory_class *find_rival(struct inventory *inventory,
 						struct inventory_class *class,
@@ -243,7 +157,7 @@ static const struct inventory_class *find_rival(struct inventory *inventory,
 							   &node);
 
 	if (rival)
-		add_conflict(class, node->host_path, rival->config);
+		conflicts_add(class, node->host_path, rival->config);
 	return rival;
 }
 
@@ -283,8 +197,8 @@ static void claim_device(struct inventory *inventory, struct inventory_class *cl
 	device->has_claims = true;
 }
 
-static void unclaim_device(struct inventory *inventory, struct inventory_class *class,
-			   struct device *device)
+void inventory_unclaim(struct inventory *inventory, struct inventory_class *class,
+		       struct device *device)
 {
 	if (device->has_claims)
 		claims_drop(inventory->claims, class, &device->unit);
@@ -292,7 +206,7 @@ static void unclaim_device(struct inventory *inventory, struct inventory_class *
 }
 
 /* A pod is known to go on with the very nodes, whoever else may want them now. */
-static bool is_in_use(const struct inventory *inventory, const struct device *device)
+bool inventory_is_in_use(const struct inventory *inventory, const struct device *device)
 {
 	if (inventory->reckonings[HOLD_CHECKPOINT].known_at == 0 ||
 	    !inventory_is_held(inventory, device))
@@ -311,9 +225,9 @@ static bool is_in_use(const struct inventory *inventory, const struct device *de
 void inventory_drop_device(struct inventory *inventory, struct inventory_class *class,
 			   struct device *device)
 {
-	unclaim_device(inventory, class, device);
+	inventory_unclaim(inventory, class, device);
 	inventory_class_unlist(class, device);
-	device_free(device);
+	inventory_device_free(device);
 }
 
 /* absence NULL: it is there, whatever the cause; else it is taken over. */
@@ -327,8 +241,8 @@ static void set_absence(struct inventory *inventory, struct inventory_class *cla
 	device->absence_cause = cause;
 	if (was_there && absence)
 		device->absent_since_ms = clock_ms();
-	if (absence && device->has_claims && !is_in_use(inventory, device))
-		unclaim_device(inventory, class, device);
+	if (absence && device->has_claims && !inventory_is_in_use(inventory, device))
+		inventory_unclaim(inventory, class, device);
 	else if (!absence)
 		claim_device(inventory, class, device);
 	if (!was_there && !absence)
@@ -495,7 +409,8 @@ static bool have_common_node(const struct unit *a, const struct unit *b)
 /* A pod holds it under an ID that it has no more, as after a change of its class. */
 static bool is_former(const struct inventory *inventory, const struct device *device)
 {
-	return device->has_claims && !device->is_named && is_in_use(inventory, device);
+	return device->has_claims && !device->is_named &&
+	       inventory_is_in_use(inventory, device);
 }
 
 static void count_formers(const struct inventory *inventory,
@@ -571,7 +486,7 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 	/* An ID never changes hands: a pod may hold what it stood for. */
 	if (device && device->unit.node_count > 0 && !unit->is_hardware &&
 	    !unit_same_nodes(&device->unit, unit)) {
-		add_conflict(class, unit_main_node(unit)->host_path, class->config);
+		conflicts_add(class, unit_main_node(unit)->host_path, class->config);
 		return;
 	}
 	/* Overlapping groups give the same unit twice, which is one device. */
@@ -653,7 +568,7 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 	size_t refused = class->refused;
 	struct conflict_list *conflicts = class->conflicts;
 
-	class->conflicts = mem_zero(sizeof(*class->conflicts));
+	class->conflicts = conflicts_new();
 	class->refused = 0;
 	class->awaits_check = false;
 	class->is_rearranged = false;
@@ -670,7 +585,7 @@ void inventory_report(struct inventory *inventory, size_t index, struct unit_lis
 	}
 	unit_list_clear(units);
 	inventory_stir(inventory);
-	log_new_conflicts(class, conflicts);
+	conflicts_log_new(class, conflicts);
 	conflicts_free(conflicts);
 	log_refused(class, refused);
 	if (class->version != version)
@@ -731,153 +646,7 @@ bool inventory_verify(struct inventory *inventory, struct inventory_class *class
 	return device->healthy;
 }
 
-bool inventory_is_removed(const struct inventory *inventory,
-			  const struct inventory_class *class)
-{
-	const struct inventory_class *removed;
-
-	LL_FOREACH(inventory->removed, removed) {
-		if (removed == class)
-			return true;
-	}
-	return false;
-}
-
-/* What nobody can have any more, and no pod has, is free for another class. */
-static void release_unused(struct inventory *inventory, struct inventory_class *class)
-{
-	for (size_t i = 0; i < class->count; i++) {
-		struct device *device = class->devices[i];
-
-		if (device->absence && device->has_claims &&
-		    !is_in_use(inventory, device))
-			unclaim_device(inventory, class, device);
-	}
-}
-
-/* On what can't be had of it. */
-static bool has_leftovers(const struct inventory_class *class)
-{
-	for (size_t i = 0; i < class->count; i++) {
-		if (class->devices[i]->absence && class->devices[i]->has_claims)
-			return true;
-	}
-	return false;
-}
-
-bool inventory_awaits_release(const struct inventory *inventory)
-{
-	for (size_t i = 0; i < inventory->class_count; i++) {
-		if (has_leftovers(inventory->classes[i]))
-			return true;
-	}
-	return inventory->removed != NULL;
-}
-
-static void free_if_unused(struct inventory *inventory, struct inventory_class *class)
-{
-	if (class->users > 0 || has_leftovers(class))
-		return;
-	LL_DELETE(inventory->removed, class);
-	class_free(class);
-}
-
-void inventory_release_unused(struct inventory *inventory)
-{
-	struct inventory_class *class;
-	struct inventory_class *next;
-
-	for (size_t i = 0; i < inventory->class_count; i++)
-		release_unused(inventory, inventory->classes[i]);
-	LL_FOREACH_SAFE(inventory->removed, class, next) {
-		release_unused(inventory, class);
-		free_if_unused(inventory, class);
-	}
-}
-
 void inventory_class_await_checks(struct inventory_class *class, bool is_checked)
 {
 	class->is_checked = is_checked;
-}
-
-void inventory_class_use(struct inventory_class *class)
-{
-	class->users++;
-}
-
-void inventory_class_leave(struct inventory *inventory, struct inventory_class *class)
-{
-	class->users--;
-	if (inventory_is_removed(inventory, class))
-		free_if_unused(inventory, class);
-}
-
-/* Its devices can't be had any more, which goes without saying. */
-static void remove_class(void *item, void *data)
-{
-	struct inventory *inventory = data;
-	struct inventory_class *class = item;
-
-	LL_PREPEND(inventory->removed, class);
-	for (size_t i = 0; i < class->count; i++) {
-		struct device *device = class->devices[i];
-
-		if (!device->absence)
-			device->absent_since_ms = clock_ms();
-		mem_replace(&device->absence, "its class is not configured any more");
-		device->absence_cause = DEVICE_UNMATCHED;
-		device->reason = device->absence;
-		device->healthy = false;
-	}
-	class->healthy = 0;
-	class->version++;
-	release_unused(inventory, class);
-	free_if_unused(inventory, class);
-}
-
-/* One that was gone may still be held. */
-static struct inventory_class *take_class(struct inventory *inventory,
-					  const struct config_class *config)
-{
-	struct inventory_class *class = inventory_find_class(inventory, config->resource);
-
-	if (!class)
-		return class_new(config, config->config->node_name);
-	LL_DELETE(inventory->removed, class);
-	return class;
-}
-
-static void reconfigure(struct inventory_class *class, const struct config_class *config)
-{
-	const struct config_class *before = class->config;
-
-	class->config = config_class_hold(config);
-	class->node_name = config->config->node_name;
-	config_class_drop(before);
-}
-
-/* They are claimed anew, by the first class that reports them. */
-static void release_free(struct inventory *inventory, struct inventory_class *class)
-{
-	for (size_t i = 0; i < class->count; i++) {
-		if (!inventory_is_held(inventory, class->devices[i]))
-			unclaim_device(inventory, class, class->devices[i]);
-	}
-}
-
-void inventory_change(struct inventory *inventory, const struct config_change *change)
-{
-	inventory->classes = config_change_apply(change, inventory->classes, remove_class,
-						 inventory);
-	inventory->class_count = 0;
-	for (size_t i = 0; i < change->next->class_count; i++) {
-		const struct config_class *config = &change->next->classes[i];
-
-		if (!inventory->classes[i])
-			inventory->classes[i] = take_class(inventory, config);
-		if (change->steps[i].change != CLASS_SAME)
-			reconfigure(inventory->classes[i], config);
-		release_free(inventory, inventory->classes[i]);
-	}
-	inventory->class_count = change->next->class_count;
 }

@@ -22,6 +22,7 @@
 #include "config/change.h"
 #include "config/config.h"
 #include "config/list.h"
+#include "device/conflicts.h"
 #include "device/device.h"
 
 /* A container that has a device, as the kubelet names it. */
@@ -85,22 +86,6 @@ struct device {
 	bool is_named;	 /* in the report that is being taken in */
 	bool seen;	 /* likewise, and dealt with */
 	UT_hash_handle hh;
-};
-
-/* A node that a class could not have because another one has it. */
-struct conflict {
-	char *host_path;
-	char *holder; /* the name of that class */
-	bool is_own;  /* another device of the same class has its ID */
-};
-
-/* As many are kept and logged; the rest is only counted. */
-#define INVENTORY_MAX_CONFLICTS 32
-
-struct conflict_list {
-	struct conflict items[INVENTORY_MAX_CONFLICTS];
-	size_t count; /* of items */
-	size_t total; /* past those kept, the copies of a device count singly */
 };
 
 /* Since the start. */

@@ -54,14 +54,8 @@ static void open_socket(struct listener *listener);
 
 static void fail(struct listener *listener, const char *error, int code)
 {
-	int64_t retry_ms = listener->retry_ms * 2;
-
-	if (retry_ms < RETRY_MIN_MS)
-		retry_ms = RETRY_MIN_MS;
-	if (retry_ms > RETRY_MAX_MS)
-		retry_ms = RETRY_MAX_MS;
-	listener->retry_ms = retry_ms;
-	loop_timer_set(listener->retry, retry_ms);
+	loop_timer_set(listener->retry,
+		       backoff_next(&listener->retry_ms, RETRY_MIN_MS, RETRY_MAX_MS));
 	if (listener->is_logged)
 		return;
 	listener->is_logged = true;

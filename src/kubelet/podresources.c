@@ -74,12 +74,9 @@ static void fail(struct podresources *podresources, int code, const char *reason
 		log_source(podresources,
 			   is_absence(code) ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
 			   "checkpoint", reason);
-	podresources->backoff_ms *= 2;
-	if (podresources->backoff_ms < BACKOFF_MIN_MS)
-		podresources->backoff_ms = BACKOFF_MIN_MS;
-	if (podresources->backoff_ms > BACKOFF_MAX_MS)
-		podresources->backoff_ms = BACKOFF_MAX_MS;
-	podresources->not_before_ms = clock_ms() + podresources->backoff_ms;
+	podresources->not_before_ms = clock_ms() + backoff_next(&podresources->backoff_ms,
+								BACKOFF_MIN_MS,
+								BACKOFF_MAX_MS);
 	if (is_news)
 		podresources->on_answer(NULL, 0, podresources->data);
 	podresources_refresh_in(podresources, podresources->backoff_ms);

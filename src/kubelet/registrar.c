@@ -43,7 +43,6 @@
 #define POLL_QUIET_MS 300000
 #define POLL_MS 30000
 #define POLL_BLIND_MS 1000 /* without inotify */
-#define FAILURE_LOG_INTERVAL_MS 60000
 
 enum registration_state {
 	REGISTRATION_WAITING,	  /* for the kubelet, or for the retry timer */
@@ -220,13 +219,9 @@ static void drop_server(struct registration *registration)
 
 static int64_t next_backoff(struct registration *registration)
 {
-	int64_t backoff = registration->backoff_ms * 2;
+	int64_t backoff = backoff_next(&registration->backoff_ms, BACKOFF_MIN_MS,
+				       BACKOFF_MAX_MS);
 
-	if (backoff < BACKOFF_MIN_MS)
-		backoff = BACKOFF_MIN_MS;
-	if (backoff > BACKOFF_MAX_MS)
-		backoff = BACKOFF_MAX_MS;
-	registration->backoff_ms = backoff;
 	return backoff * 3 / 4 + arc4random_uniform((uint32_t)(backoff / 2 + 1));
 }
 
@@ -235,42 +230,24 @@ static void retry_in(struct registration *registration, int64_t delay_ms)
 	loop_timer_set(registration->timer, delay_ms);
 }
 
-static void log_failure(struct registration *registration, const char *text, int code,
-			int64_t retry_ms)
-{
-	uint64_t suppressed;
-
-	if (!log_limit_due(&registration->failure_limit, FAILURE_LOG_INTERVAL_MS,
-			   &suppressed))
-		return;
-	log_warn("registration failed",
-		 LOG_STR("class", plugin_class(registration->plugin)->name),
-		 LOG_STR("resource", resource_of(registration)), LOG_STR("error", text),
-		 LOG_STR("hint", refusal_hint(code)),
-		 LOG_INT("attempt", registration->attempts),
-		 LOG_INT("retry_ms", retry_ms), LOG_COUNT("suppressed", suppressed));
-}
-
 /* code is the errno of a failure on our side; 0: the kubelet's words. */
 static void fail_attempt(struct registration *registration,
 			 enum registration_failure failure, const char *text, int code)
 {
-	int64_t retry_ms;
+	struct refusal refusal = {
+		.text = text,
+		.code = code,
+		.attempts = registration->attempts,
+	};
 
 	registration->status.failures[failure]++;
 	mem_replace(&registration->error, text);
 	drop_server(registration);
-	if (refusal_is_permanent(text)) {
-		log_error("registration refused by the kubelet",
-			  LOG_STR("class", plugin_class(registration->plugin)->name),
-			  LOG_STR("resource", resource_of(registration)),
-			  LOG_STR("error", text), LOG_INT("retry_ms", REFUSED_MS));
-		retry_in(registration, REFUSED_MS);
-		return;
-	}
-	retry_ms = next_backoff(registration);
-	log_failure(registration, text, code, retry_ms);
-	retry_in(registration, retry_ms);
+	refusal.retry_ms = refusal_is_permanent(text) ? REFUSED_MS
+						      : next_backoff(registration);
+	refusal_log(&refusal, plugin_class(registration->plugin),
+		    &registration->failure_limit);
+	retry_in(registration, refusal.retry_ms);
 }
 
 /*

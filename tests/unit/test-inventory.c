@@ -218,7 +218,7 @@ static void conflicts_without_end_are_counted(void **state)
 	inventory_report(fixture->inventory, ONE, &first);
 	inventory_report(fixture->inventory, TWO, &second);
 	conflicts = inventory_class_at(fixture->inventory, TWO)->conflicts;
-	assert_int_equal(conflicts->count, INVENTORY_MAX_CONFLICTS);
+	assert_int_equal(conflicts->count, CONFLICTS_MAX);
 	assert_int_equal(conflicts->total, 100);
 }
 
