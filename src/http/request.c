@@ -210,6 +210,7 @@ int http_request_parse(char *head, size_t size, struct http_request *ret)
 	char *line;
 	int status;
 
+	*ret = request;
 	if (has_control(head, size))
 		return 400;
 	while (*head == '\r' || *head == '\n')
