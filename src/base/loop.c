@@ -2,11 +2,14 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/loop.h"
 
 #define MIN_DESCRIPTORS 64
@@ -35,7 +38,10 @@ struct loop_watch {
 };
 
 struct loop_signal {
-	struct event *event;
+	int signum;
+	int fd; /* signalfd */
+	bool was_blocked;
+	struct loop_watch *watch;
 	loop_signal_callback on_signal;
 	void *data;
 };
@@ -280,32 +286,55 @@ void loop_watch_pause(struct loop_watch *watch, bool paused)
 		event_add(watch->event, NULL);
 }
 
-static void on_signal_event(evutil_socket_t signum, short what, void *data)
+static void on_signal_event(void *data)
 {
 	struct loop_signal *signal = data;
+	struct signalfd_siginfo info;
 
-	(void)what;
-	signal->on_signal((int)signum, signal->data);
+	if (read(signal->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		signal->on_signal(signal->signum, signal->data);
 }
 
+/*
+ * Not libevent's own: that has a byte in a socket for each, so that a storm of one signal
+ * fills it, and another one is lost.
+ */
 struct loop_signal *loop_signal_new(struct loop *loop, int signum,
 				    loop_signal_callback on_signal, void *data)
 {
 	struct loop_signal *signal = mem_zero(sizeof(*signal));
+	sigset_t set;
+	sigset_t before;
 
+	sigemptyset(&set);
+	sigaddset(&set, signum);
+	signal->signum = signum;
 	signal->on_signal = on_signal;
 	signal->data = data;
-	signal->event = event_create(loop, signum, EV_SIGNAL | EV_PERSIST,
-				     on_signal_event, signal);
-	event_add(signal->event, NULL);
+	signal->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signal->fd < 0) {
+		log_error("a signal has its default action, which may end kudev",
+			  LOG_INT("signal", signum), LOG_STR("error", strerror(errno)));
+		return signal;
+	}
+	pthread_sigmask(SIG_BLOCK, &set, &before);
+	signal->was_blocked = sigismember(&before, signum) == 1;
+	signal->watch = loop_watch_new(loop, signal->fd, on_signal_event, signal);
 	return signal;
 }
 
 struct loop_signal *loop_signal_free(struct loop_signal *signal)
 {
+	sigset_t set;
+
 	if (!signal)
 		return NULL;
-	event_free(signal->event);
+	loop_watch_free(signal->watch);
+	sigemptyset(&set);
+	sigaddset(&set, signal->signum);
+	if (signal->fd >= 0 && !signal->was_blocked)
+		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	fd_close(signal->fd);
 	free(signal);
 	return NULL;
 }

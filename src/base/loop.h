@@ -52,7 +52,10 @@ void loop_watch_pause(struct loop_watch *watch, bool paused);
 
 typedef void (*loop_signal_callback)(int signum, void *data);
 
-/* Takes over the signal until it is freed. */
+/*
+ * Takes over the signal until it is freed: it is blocked in this thread and in those that it
+ * starts. Several that come before the callback runs are one; none is lost.
+ */
 struct loop_signal *loop_signal_new(struct loop *loop, int signum,
 				    loop_signal_callback on_signal, void *data);
 struct loop_signal *loop_signal_free(struct loop_signal *signal);

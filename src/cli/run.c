@@ -49,8 +49,8 @@ static void on_signal(int signum, void *data)
 	daemon_stop(run->daemon, on_stopped, run);
 }
 
-/* Until there are handlers, a signal waits; once they go, it is too late. */
-static void block_signals(int how)
+/* Until they are taken over, they wait; after that it is too late for them. */
+static void block_signals(void)
 {
 	sigset_t signals;
 
@@ -58,7 +58,7 @@ static void block_signals(int how)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
-	sigprocmask(how, &signals, NULL);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
 }
 
 /* Takes the configuration over. */
@@ -74,9 +74,7 @@ static int run_daemon(struct loop *loop, struct config *config,
 	run.stop_timeout = loop_timer_new(loop, on_stop_timeout, &run);
 	if (daemon_new(loop, config, &run.daemon, &err) == 0) {
 		run.reload = reload_new(loop, run.daemon, config, settings);
-		block_signals(SIG_UNBLOCK);
 		loop_run(loop);
-		block_signals(SIG_BLOCK);
 		log_info("stopped", LOG_STR("version", KUDEV_VERSION));
 		daemon_free(run.daemon);
 		reload_free(run.reload);
@@ -97,7 +95,7 @@ int cli_run(const struct options *options)
 	KUDEV_AUTO(loop_free) struct loop *loop = NULL;
 	KUDEV_AUTO_ERROR struct error err = {0};
 
-	block_signals(SIG_BLOCK);
+	block_signals();
 	if (!cli_load_config(&options->settings, &config, NULL))
 		return EXIT_USAGE;
 	log_unblock();

@@ -227,7 +227,7 @@ static void signals_come_until_they_are_given_back(void **state)
 	struct wait_count count = {.wanted = 1};
 	struct loop_signal *loop_signal = loop_signal_new(loop, SIGUSR2, on_signal,
 							  &count);
-	struct sigaction action;
+	sigset_t blocked;
 
 	(void)state;
 	raise(SIGUSR2);
@@ -236,8 +236,45 @@ static void signals_come_until_they_are_given_back(void **state)
 	raise(SIGUSR2);
 	assert_comes(loop, wait_is_enough, &count);
 	loop_signal_free(loop_signal);
-	assert_int_equal(sigaction(SIGUSR2, NULL, &action), 0);
-	assert_true(action.sa_handler == SIG_DFL);
+	assert_int_equal(pthread_sigmask(SIG_BLOCK, NULL, &blocked), 0);
+	assert_int_equal(sigismember(&blocked, SIGUSR2), 0);
+}
+
+static void a_signal_that_was_blocked_stays_so(void **state)
+{
+	KUDEV_AUTO(loop_free) struct loop *loop = new_loop();
+	struct wait_count count = {.wanted = 1};
+	struct loop_signal *loop_signal;
+	sigset_t set;
+	sigset_t blocked;
+
+	(void)state;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	assert_int_equal(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+	raise(SIGUSR2);
+	loop_signal = loop_signal_new(loop, SIGUSR2, on_signal, &count);
+	assert_comes(loop, wait_is_enough, &count);
+	loop_signal_free(loop_signal);
+	assert_int_equal(pthread_sigmask(SIG_UNBLOCK, &set, &blocked), 0);
+	assert_int_equal(sigismember(&blocked, SIGUSR2), 1);
+}
+
+static void a_storm_of_one_signal_hides_no_other(void **state)
+{
+	KUDEV_AUTO(loop_free) struct loop *loop = new_loop();
+	struct wait_count storm = {.wanted = 1};
+	struct wait_count count = {.wanted = 1};
+	struct loop_signal *first = loop_signal_new(loop, SIGUSR1, on_signal, &storm);
+	struct loop_signal *second = loop_signal_new(loop, SIGUSR2, on_signal, &count);
+
+	(void)state;
+	for (unsigned i = 0; i < 100000; i++)
+		raise(SIGUSR1);
+	raise(SIGUSR2);
+	assert_comes(loop, wait_is_enough, &count);
+	loop_signal_free(first);
+	loop_signal_free(second);
 }
 
 #define POSTS 2000
@@ -382,6 +419,8 @@ int main(void)
 		cmocka_unit_test(a_paused_watch_is_silent_until_it_goes_on),
 		cmocka_unit_test(a_watch_for_output_is_paused_until_it_is_wanted),
 		cmocka_unit_test(signals_come_until_they_are_given_back),
+		cmocka_unit_test(a_signal_that_was_blocked_stays_so),
+		cmocka_unit_test(a_storm_of_one_signal_hides_no_other),
 		cmocka_unit_test(
 			posted_work_runs_on_the_loop_in_the_order_of_each_thread),
 		cmocka_unit_test(work_may_post_itself_again),
