@@ -45,7 +45,7 @@ struct kubelet {
 	struct strings ids; /* that are being allocated */
 };
 
-static int64_t clock_us(clockid_t clock)
+static int64_t clock_of_us(clockid_t clock)
 {
 	struct timespec now;
 
@@ -56,7 +56,7 @@ static int64_t clock_us(clockid_t clock)
 /* The first word and the time. */
 static void print_head(FILE *file, const char *what, const char *resource)
 {
-	fprintf(file, "%s %s %" PRId64, what, resource, clock_us(CLOCK_MONOTONIC));
+	fprintf(file, "%s %s %" PRId64, what, resource, clock_of_us(CLOCK_MONOTONIC));
 }
 
 static void print_end(FILE *file)
@@ -77,7 +77,7 @@ static void print_device(FILE *file, const V1beta1__Device *device)
 static void print_list(FILE *file, const struct standin_resource *resource)
 {
 	print_head(file, "list", resource->name);
-	fprintf(file, " %" PRId64, clock_us(CLOCK_REALTIME));
+	fprintf(file, " %" PRId64, clock_of_us(CLOCK_REALTIME));
 	for (size_t i = 0; i < resource->list->n_devices; i++)
 		print_device(file, resource->list->devices[i]);
 	print_end(file);
@@ -269,7 +269,7 @@ static void on_start_answer(const void *bytes, size_t size, void *data)
 	(void)size;
 	print_head(kubelet->answers, "started", kubelet->resource);
 	fprintf(kubelet->answers, " %" PRId64,
-		clock_us(CLOCK_MONOTONIC) - kubelet->asked_us);
+		clock_of_us(CLOCK_MONOTONIC) - kubelet->asked_us);
 }
 
 static const struct rpc_request_callbacks start_callbacks = {
@@ -285,7 +285,7 @@ static void start(struct kubelet *kubelet, struct standin_resource *resource)
 
 	request.devices_ids = kubelet->ids.items;
 	request.n_devices_ids = kubelet->ids.count;
-	kubelet->asked_us = clock_us(CLOCK_MONOTONIC);
+	kubelet->asked_us = clock_of_us(CLOCK_MONOTONIC);
 	call(kubelet, resource, "/v1beta1.DevicePlugin/PreStartContainer", &request.base,
 	     &start_callbacks);
 }
