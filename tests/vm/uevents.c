@@ -38,7 +38,7 @@ struct udev_header {
 	uint32_t tag_bloom_low;
 };
 
-static int64_t clock_us(void)
+static int64_t clock_of_us(void)
 {
 	struct timespec now;
 
@@ -119,7 +119,7 @@ static int show(void)
 		if (size <= 0)
 			continue;
 		((char *)message)[size] = '\0';
-		print_message((const char *)message, (size_t)size, clock_us());
+		print_message((const char *)message, (size_t)size, clock_of_us());
 	}
 }
 
