@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <json-c/json.h>
-#include <unistd.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/text.h"
 #include "http/status.h"
+
+#define FORMAT (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 void status_add_string(struct json_object *object, const char *key, const char *text)
 {
@@ -36,8 +39,7 @@ static void add_time(struct json_object *object, const char *key, time_t time)
 
 void status_answer(struct json_object *object, int status, struct http_answer *ret)
 {
-	const char *text = json_object_to_json_string_ext(
-		object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text = json_object_to_json_string_ext(object, FORMAT);
 
 	*ret = (struct http_answer){
 		.status = status,
@@ -97,19 +99,42 @@ static struct json_object *device_json(const struct device *device)
 	return object;
 }
 
+/* An array that is printed as it is made: json-c takes kilobytes for a device. */
+static struct json_object *devices_json(const struct inventory_class *class, size_t count)
+{
+	struct json_object *array = json_object_new_array();
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	if (!stream)
+		abort();
+	fputc('[', stream);
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *device = device_json(class->devices[i]);
+
+		if (i > 0)
+			fputc(',', stream);
+		fputs(json_object_to_json_string_ext(device, FORMAT), stream);
+		json_object_put(device);
+	}
+	fputc(']', stream);
+	fclose(stream);
+	json_object_set_serializer(array, json_object_userdata_to_json_string, text,
+				   json_object_free_userdata);
+	return array;
+}
+
 /* As many as are left; returns how many are left then. */
 static size_t add_devices(struct json_object *object, const struct inventory_class *class,
 			  size_t left)
 {
-	struct json_object *array = json_object_new_array();
 	size_t count = class->count < left ? class->count : left;
 
-	for (size_t i = 0; i < count; i++)
-		json_object_array_add(array, device_json(class->devices[i]));
 	add_number(object, "deviceCount", class->count);
 	add_number(object, "healthyCount", class->healthy);
 	add_number(object, "omittedCount", class->count - count);
-	json_object_object_add(object, "devices", array);
+	json_object_object_add(object, "devices", devices_json(class, count));
 	return left - count;
 }
 
