@@ -77,7 +77,8 @@ struct http_server {
 	struct loop_timer *room;   /* to look anew whether one can make room */
 	struct connection *connections;
 	struct connection *queues[URGENCY_MAX];
-	size_t unread; /* bytes */
+	size_t unread;	 /* bytes */
+	int64_t owed_us; /* to the loop, less than what its timers know */
 	struct http_server_stats stats;
 };
 
@@ -347,7 +348,9 @@ static void on_turn(void *data)
 		   queue_next);
 	connection->state = CONNECTION_WRITING;
 	answer(connection);
-	loop_timer_set(server->turn, (clock_us() - start_us) * BUSY_FACTOR / 1000);
+	server->owed_us += (clock_us() - start_us) * BUSY_FACTOR;
+	loop_timer_set(server->turn, server->owed_us / 1000);
+	server->owed_us %= 1000;
 }
 
 static void queue(struct connection *connection)
