@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kubelet/renewal.h"
+#include "base/util.h"
 
 static const struct renewal_pace {
 	const char *reason;
@@ -26,11 +27,7 @@ void renewal_count(struct renewal *renewal, enum renewal_cause cause, int64_t no
 
 	if (now_ms - renewal->last_ms >= pace->quiet_ms)
 		renewal->interval_ms = 0;
-	renewal->interval_ms *= 2;
-	if (renewal->interval_ms < pace->min_ms)
-		renewal->interval_ms = pace->min_ms;
-	if (renewal->interval_ms > pace->max_ms)
-		renewal->interval_ms = pace->max_ms;
+	(void)backoff_next(&renewal->interval_ms, pace->min_ms, pace->max_ms);
 	renewal->last_ms = now_ms;
 }
 
