@@ -10,9 +10,10 @@
  * kept its place for longest without asking for anything makes room. Answers are made one
  * at a time, quick ones first, and take at most a third of the loop's time.
  *
- * libevent's evhttp has no limit for connections, nor one for the whole of a request, and
- * while it answers it buffers all that a client sends (2.1.12: without end).
- * Thread: the loop thread.
+ * libevent's evhttp (2.1.12) has no limit for connections, nor one for the time of a whole
+ * request, and none can be added: of the end of a connection it tells only if that has asked
+ * for something. What a client sends while it is answered it buffers without end, unless its
+ * bufferevents are given a watermark. Thread: the loop thread.
  */
 
 #include <stddef.h>
