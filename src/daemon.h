@@ -19,8 +19,9 @@ struct daemon;
 struct reload_state;
 
 /*
- * Starts everything that the configuration asks for; config must outlive the daemon, or the
- * next daemon_change(). What can't work yet (no kubelet, no devices) is waited for, not an error.
+ * Starts everything that the configuration asks for; config must outlive the daemon, or
+ * the next daemon_change(). What can't work yet (no kubelet, no devices) is waited for, not
+ * an error.
  */
 int daemon_new(struct loop *loop, const struct config *config, struct daemon **ret,
 	       struct error *err);

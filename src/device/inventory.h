@@ -146,9 +146,9 @@ struct inventory_class *inventory_find_class(struct inventory *inventory,
 					     const char *resource);
 
 /*
- * Has the classes of another configuration from now on. All of them are to be reported then,
- * or kept, in their order: devices that no pod holds go to the first class that wants them. What pods
- * hold of a class that is gone is not given to another one until they end.
+ * Has the classes of another configuration from now on. All of them are to be reported
+ * then, or kept, in their order: devices that no pod holds go to the first class that wants
+ * them. What pods hold of a class that is gone is not given to another one until they end.
  */
 void inventory_change(struct inventory *inventory, const struct config_change *change);
 

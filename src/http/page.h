@@ -3,9 +3,9 @@
 #define KUDEV_HTTP_PAGE_H
 
 /*
- * The state for people: a page that is complete as it is served, and is kept up to date by a
- * few lines of script where there is one. Of many devices a part is shown, those with trouble first,
- * and each class has pages of its own. Thread: the loop thread.
+ * The state for people: a page that is complete as it is served, and is kept up to date by
+ * a few lines of script where there is one. Of many devices a part is shown, those with
+ * trouble first, and each class has pages of its own. Thread: the loop thread.
  */
 
 #include "http/view.h"

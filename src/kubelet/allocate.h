@@ -4,8 +4,8 @@
 
 /*
  * What a container gets for the devices that the kubelet chose: nodes, mounts,
- * environment, annotations and CDI names. Pure: the answer depends on the class as the inventory
- * knows it, the request and the time given. Thread: the loop thread.
+ * environment, annotations and CDI names. Pure: the answer depends on the class as the
+ * inventory knows it, the request and the time given. Thread: the loop thread.
  */
 
 #include <time.h>

@@ -20,8 +20,8 @@ struct specfile;
 
 /*
  * Writes the spec of a class whose devices are known, and follows the class from then on.
- * What can't be written is logged and tried again. The directory is made if it is missing, but not in a pod, where it would be the
- * container's own.
+ * What can't be written is logged and tried again. The directory is made if it is missing,
+ * but not in a pod, where it would be the container's own.
  */
 struct specfile *specfile_new(struct loop *loop, struct watcher *watcher,
 			      struct inventory *inventory, struct inventory_class *class,
