@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -9,6 +11,7 @@
 
 #define TIMEOUT_MS 5000
 #define COLUMNS 7
+#define UNIX_PREFIX "unix:"
 
 struct row {
 	char *cells[COLUMNS];
@@ -189,39 +192,71 @@ static void print_status(struct json_object *status)
 	print_table(&table);
 }
 
-/*
- * Where the running kudev listens, by what it was started with as far as we see that: the
- * file may have an error now that it did not have then.
- */
-static char *find_address(const struct options *options)
-{
-	KUDEV_AUTO_DIAGNOSTICS struct diagnostics diagnostics = {0};
-	KUDEV_AUTO(config_free) struct config *config = NULL;
-	struct settings environment = {0};
-	const char *device_slot = NULL;
-	const char *listen = options->settings.listen;
-
-	settings_from_environment(getenv, &device_slot, &environment, &diagnostics);
-	if (config_load(&options->settings, &environment, NULL, &config, &diagnostics) ==
-	    0)
-		return mem_string(config->listen);
-	if (!listen)
-		listen = environment.listen;
-	return mem_string(listen ? listen : CONFIG_LISTEN);
-}
-
 /* "http://node:8080/" is what listens on node:8080. */
 static char *address_of_url(const char *url)
 {
 	static const char scheme[] = "http://";
+	const char *bracket;
 	size_t length;
 
 	if (strncmp(url, scheme, strlen(scheme)) != 0)
 		return mem_string(url);
 	url += strlen(scheme);
-	length = strcspn(url, "/");
-	return memchr(url, ':', length) ? mem_string_n(url, length)
-					: mem_printf("%.*s:80", (int)length, url);
+	length = strcspn(url, "/?#");
+	bracket = memchr(url, ']', length);
+	return memchr(bracket ? bracket : url, ':',
+		      bracket ? length - (size_t)(bracket - url) : length)
+		       ? mem_string_n(url, length)
+		       : mem_printf("%.*s:80", (int)length, url);
+}
+
+/* A path may be relative here, as in every command. */
+static int read_url(const char *url, char **ret, struct error *err)
+{
+	KUDEV_AUTO_FREE char *address = address_of_url(url);
+
+	if (strstr(address, "://"))
+		return error_set(err, EINVAL,
+				 "\"%s\" is neither http://HOST:PORT nor unix:PATH", url);
+	if (strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0) {
+		*ret = take_ptr(address);
+		return 0;
+	}
+	return config_read_listen(address, ret, err);
+}
+
+static int find_by_url(const char *url, char **ret)
+{
+	KUDEV_AUTO_ERROR struct error err = {0};
+	int r = read_url(url, ret, &err);
+
+	if (r < 0)
+		fprintf(stderr, "kudev: --url: %s\n", error_message(&err));
+	return r;
+}
+
+/*
+ * Where the running kudev listens, by what it was started with as far as we see that: the
+ * file may have an error now that it did not have then, which *ret_is_sure tells.
+ */
+static int find_by_settings(const struct settings *settings, char **ret,
+			    bool *ret_is_sure)
+{
+	KUDEV_AUTO_DIAGNOSTICS struct diagnostics diagnostics = {0};
+	KUDEV_AUTO_DIAGNOSTICS struct diagnostics others = {0};
+	struct settings environment = {0};
+	const char *device_slot = NULL;
+	int r;
+
+	settings_from_environment(getenv, &device_slot, &environment, &others);
+	r = config_find_listen(settings, &environment, ret, &diagnostics);
+	*ret_is_sure = diagnostics.errors == 0;
+	if (r < 0) {
+		KUDEV_AUTO_FREE char *text = diagnostics_text(&diagnostics);
+
+		fputs(text, stderr);
+	}
+	return r;
 }
 
 static int fail(const char *text, const char *hint)
@@ -256,24 +291,33 @@ static int show(const struct options *options, const struct http_reply *reply)
 	return result;
 }
 
+/* What to do where nobody answers. */
+static const char *advise(bool is_sure)
+{
+	return is_sure ? "is kudev running there? --url or --listen says where else to ask"
+		       : "the configuration has an error, see \"kudev check\"; --url or "
+			 "--listen says where to ask";
+}
+
 int cli_status(const struct options *options)
 {
 	KUDEV_AUTO_ERROR struct error err = {0};
-	KUDEV_AUTO_FREE char *address = options->url ? address_of_url(options->url)
-						     : find_address(options);
+	KUDEV_AUTO_FREE char *address = NULL;
 	struct http_reply reply = {0};
-	int status;
+	bool is_sure = true;
+	int status = options->url
+			     ? find_by_url(options->url, &address)
+			     : find_by_settings(&options->settings, &address, &is_sure);
 
+	if (status < 0)
+		return EXIT_USAGE;
 	if (strcmp(address, "none") == 0)
 		return fail(
 			"HTTP is off (listen is none), so a running kudev can't be asked",
 			"give it an address, which may be a unix socket, or say "
 			"where it listens with --url");
 	if (http_get(address, "/status", TIMEOUT_MS, &reply, &err) < 0)
-		return fail(
-			error_message(&err),
-			"is kudev running there? --url or --listen says where else to "
-			"ask");
+		return fail(error_message(&err), advise(is_sure));
 	status = show(options, &reply);
 	free(reply.body);
 	return status;

@@ -500,6 +500,39 @@ int config_load(const struct settings *flags, const struct settings *environment
 	return load_end(&load, node_name, ret);
 }
 
+int config_read_listen(const char *text, char **ret, struct error *err)
+{
+	const struct field *field = field_find(native_fields, "listen");
+	struct config config = {0};
+	int r = field->type->parse(field, text, &config, err);
+
+	if (r < 0)
+		return r;
+	*ret = config.listen;
+	return 0;
+}
+
+int config_find_listen(const struct settings *flags, const struct settings *environment,
+		       char **ret, struct diagnostics *diagnostics)
+{
+	struct load load = load_begin(flags, environment, diagnostics);
+	KUDEV_AUTO(config_free) struct config *config = load.config;
+	const char *given = flags->listen ? flags->listen : environment->listen;
+	KUDEV_AUTO_ERROR struct error err = {0};
+	int r;
+
+	if (!given) {
+		choose_file(&load);
+		*ret = take_ptr(config->listen);
+		return 0;
+	}
+	r = config_read_listen(given, ret, &err);
+	if (r < 0)
+		refuse(diagnostics, flags->listen ? "--listen" : "KUDEV_LISTEN",
+		       error_message(&err));
+	return r;
+}
+
 int config_parse(const char *text, size_t size, const char *file, bool lenient,
 		 struct config **ret, struct diagnostics *diagnostics)
 {

@@ -64,7 +64,18 @@ int config_load(const struct settings *flags, const struct settings *environment
 		struct diagnostics *diagnostics);
 
 /*
- * The same for a text that is already in memory, under the name file: a kudev.yaml or a
+ * Where HTTP listens, whatever else is wrong: from the flag, or the variable, or the file as
+ * far as that can be read, or the default. Returns 0, with what is wrong with the file in
+ * diagnostics, or -EINVAL with an error there if the flag or the variable is no address.
+ */
+int config_find_listen(const struct settings *flags, const struct settings *environment,
+		       char **ret, struct diagnostics *diagnostics);
+
+/* The same of one text: an address, or "none". */
+int config_read_listen(const char *text, char **ret, struct error *err);
+
+/*
+ * The same as config_load() for a text that is already in memory, under the name file: a kudev.yaml or a
  * squat file, with no flags and no environment. What the tests and the fuzzers call.
  */
 int config_parse(const char *text, size_t size, const char *file, bool lenient,

@@ -477,12 +477,37 @@ def test_the_command_finds_kudev_by_its_configuration(stage):
 @pytest.mark.parametrize("args, message", [
     (["--url", "unix:/nonexistent/socket"], "/nonexistent/socket"),
     (["--url", "http://127.0.0.1:1/"], "127.0.0.1:1: cannot connect: Connection refused"),
-    (["--url", "nonsense"], "nonsense: it has no port"),
+    (["--url", "http://[::1]/"], "[::1]:80: "),
     (["--listen", "none"], "listen is none")])
 def test_the_command_says_where_it_asked_in_vain(args, message):
     done = run_kudev("status", *args)
     assert done.returncode == 1 and not done.stdout
     assert message in done.stderr and "--url" in done.stderr
+
+
+@pytest.mark.parametrize("args, env, message", [
+    (["--url", "nonsense"], {}, '--url: "nonsense" has no port'),
+    (["--url", "https://node:8080"], {}, "neither http://HOST:PORT nor unix:PATH"),
+    (["--listen", ":99999"], {}, '--listen: ":99999" has no port from 1 to 65535'),
+    ([], {"KUDEV_LISTEN": "unix:here"}, 'KUDEV_LISTEN: "here" is not an absolute path')])
+def test_the_command_says_what_is_no_address(args, env, message):
+    done = run_kudev("status", *args, env=env)
+    assert done.returncode == 2 and not done.stdout
+    assert message in done.stderr
+
+
+def test_the_command_finds_kudev_by_a_configuration_with_a_mistake(stage):
+    """Just then it is wanted: it tells why a change has no effect."""
+    web = web_of(stage)
+    config = stage.config(stage.simulate(), listen=f"unix:{web.path}")
+    kudev = stage.kudev(args=["--config", config, *web.listen])
+    kudev.wait_log("listening for HTTP")
+    mistake = {"listen": f"unix:{web.path}", "classes": [{"nmae": "a"}], "colour": 1}
+    broken = stage.write(mistake, "broken.yaml")
+    assert run_kudev("status", "--config", broken).returncode == 3
+    mistake["listen"] = "unix:/nonexistent/socket"
+    done = run_kudev("status", "--config", stage.write(mistake, "broken.yaml"))
+    assert done.returncode == 1 and '"kudev check"' in done.stderr
 
 
 class Impostor:
