@@ -150,7 +150,7 @@ static char *describe_errors(const struct diagnostics *diagnostics)
 			continue;
 		text = diagnostic_text(&diagnostics->items[i]);
 		return diagnostics->errors > 1
-			       ? mem_printf("%s (and %zu more errors)", text,
+			       ? mem_printf("%s (and %zu more)", text,
 					    (size_t)diagnostics->errors - 1)
 			       : take_ptr(text);
 	}
