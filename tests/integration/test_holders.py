@@ -99,10 +99,11 @@ def test_a_device_that_goes_from_pod_to_pod_is_logged_for_both(stage):
 def test_an_idle_kudev_does_not_ask(stage):
     _kubelet, pods, kudev, _ids = serving(stage)
     kudev.wait_log("holders of devices")
-    count = len(pods.requests)
-    assert count == 1
+    # A file that was written just before the start is read once more, which asks once more.
     # Longer than the interval while a device is held.
-    holds_for(lambda: len(pods.requests) == count, 17, "no question")
+    holds_for(lambda: len(pods.requests) <= 1 + len(kudev.logged("configuration reloaded")),
+              17, "no question")
+    assert pods.requests
 
 
 def test_many_allocations_make_few_questions(stage):
