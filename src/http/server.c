@@ -11,6 +11,8 @@
 #include "http/server.h"
 
 #define MAX_CONNECTIONS 64
+/* Of these, with an answer that costs something: the others are for probes. */
+#define MAX_COSTLY 32
 /* On one connection. */
 #define MAX_REQUESTS 1000
 /* For a head that has begun, and for one that is to come. */
@@ -64,7 +66,7 @@ struct connection {
 	size_t size;
 	size_t sent;
 	size_t lingered;      /* bytes that were thrown away */
-	enum urgency urgency; /* CONNECTION_QUEUED: the queue it is in */
+	enum urgency urgency; /* of its request; CONNECTION_QUEUED: the queue it is in */
 	struct connection *prev, *next;
 	struct connection *queue_prev, *queue_next;
 };
@@ -267,6 +269,7 @@ static void refuse(struct connection *connection, int status)
 	};
 
 	answer.size = strlen(answer.body);
+	connection->urgency = URGENCY_QUICK;
 	connection->request.keeps_alive = false;
 	send_answer(connection, &answer);
 }
@@ -353,14 +356,36 @@ static void on_turn(void *data)
 	server->owed_us %= 1000;
 }
 
-static void queue(struct connection *connection)
+/* As many wait for an answer that costs something, or still read one, as may. */
+static bool is_busy(const struct http_server *server)
+{
+	const struct connection *connection;
+	size_t costly = 0;
+
+	DL_FOREACH(server->connections, connection) {
+		if (connection->urgency == URGENCY_COSTLY &&
+		    (connection->state == CONNECTION_QUEUED ||
+		     connection->state == CONNECTION_WRITING))
+			costly++;
+	}
+	return costly >= MAX_COSTLY;
+}
+
+/* Whether there is, or can be made, a place for one more answer that costs something. */
+static bool has_place(struct http_server *server)
+{
+	while (is_busy(server)) {
+		if (!evict(server, find_stalled(server)))
+			return false;
+	}
+	return true;
+}
+
+static void queue(struct connection *connection, enum urgency urgency)
 {
 	struct http_server *server = connection->server;
-	const struct http_service *service = &server->service;
 
-	connection->urgency = service->is_quick(&connection->request, service->data)
-				      ? URGENCY_QUICK
-				      : URGENCY_COSTLY;
+	connection->urgency = urgency;
 	connection->state = CONNECTION_QUEUED;
 	connection->since_ms = clock_ms();
 	loop_watch_pause(connection->input, true);
@@ -369,6 +394,20 @@ static void queue(struct connection *connection)
 		   queue_next);
 	if (!loop_timer_is_set(server->turn))
 		loop_timer_set(server->turn, 0);
+}
+
+/* Who asks for too much at once is told so, for probes must not wait behind it. */
+static void admit_request(struct connection *connection)
+{
+	struct http_server *server = connection->server;
+	const struct http_service *service = &server->service;
+
+	if (service->is_quick(&connection->request, service->data))
+		queue(connection, URGENCY_QUICK);
+	else if (has_place(server))
+		queue(connection, URGENCY_COSTLY);
+	else
+		refuse(connection, 503);
 }
 
 static void take_request(struct connection *connection, size_t head_size)
@@ -384,7 +423,7 @@ static void take_request(struct connection *connection, size_t head_size)
 	else if (request->method == HTTP_OTHER)
 		refuse(connection, 405);
 	else
-		queue(connection);
+		admit_request(connection);
 }
 
 static void take_bytes(struct connection *connection, size_t size)

@@ -7,8 +7,9 @@
  * and come in hordes, and must not keep the loop from the kubelet. Therefore everything has
  * a limit: connections, the head of a request, the time for it and for its answer, the
  * bytes of answers that are not read. When all connections are taken, the one that has
- * kept its place for longest without asking for anything makes room. Answers are made one
- * at a time, quick ones first, and take at most a third of the loop's time.
+ * kept its place for longest without asking for anything makes room; half of them at most
+ * have answers that cost something, others are told to come again. Answers are made one at
+ * a time, quick ones first, and take at most a third of the loop's time.
  *
  * libevent's evhttp (2.1.12) has no limit for connections, nor one for the time of a whole
  * request, and none can be added: of the end of a connection it tells only if that has asked

@@ -237,6 +237,31 @@ def test_who_does_not_read_costs_little(stage):
             raw.close()
 
 
+@pytest.mark.parametrize("leaves", [False, True], ids=["stay", "leave"])
+def test_who_asks_for_much_does_not_keep_probes_out(stage, leaves):
+    """Whether they wait for their answers or are gone before: others need places, too."""
+    web, kudev = serve(stage, stage.simulate(count=7000))
+    before = kudev.open_files()
+    greedy = []
+    try:
+        for _ in range(200):
+            raw = web.connect()
+            raw.sendall(GET % b"/status")
+            if leaves:
+                raw.close()
+            else:
+                greedy.append(raw)
+        start = time.monotonic()
+        for _ in range(5):
+            assert web.get("/healthz").status == 200
+        assert time.monotonic() - start < limit(0.75)
+    finally:
+        for raw in greedy:
+            raw.close()
+    wait_until(lambda: kudev.open_files() <= before, 10)
+    assert web.get("/status").status == 200
+
+
 def test_a_flood_that_never_reads_is_not_buffered(stage):
     web, kudev = serve(stage, stage.simulate(count=3000))
     before = kudev.resident_kilobytes()
