@@ -2,6 +2,7 @@
 """/metrics: the formats, what the documentation says of them, and that they count right."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from daemon import run_kudev
 from kubelet import refusing
-from messages import preferred_request
+from messages import pb, preferred_request
 from stage import resource
 from support import REPOSITORY, limit, wait_until
 from web import web_of
@@ -248,6 +249,37 @@ def test_preferred_allocations_are_counted(stage):
     metrics.changes()
     client.call("GetPreferredAllocation", preferred_request(["sim-0", "sim-1"], 1))
     assert metrics.changes() == {"kudev_preferred_allocations_total": 1}
+
+
+def test_dummies_and_what_becomes_of_their_resets_are_counted(stage):
+    if os.geteuid() != 0 or os.path.exists("/sys/module/v4l2loopback"):
+        pytest.skip("takes root, and a kernel without v4l2loopback")
+    prefix = f"/dev/kudev-{os.getpid()}-"
+    cameras = {"count": 2, "firstNumber": 240, "fallbackPrefix": prefix, "timeout": "1s"}
+    # Simulated ones keep the stage from looking below a root of its own.
+    web, _kudev = serve(stage, stage.simulate(), {"name": "cam", "v4l2loopback": cameras})
+    metrics = Metrics(web, "cam")
+    kubelet = stage.kubelet()
+    web.wait_ready()
+    assert metrics.value("kudev_class_degraded") == 1
+    assert metrics.value("kudev_dummy_devices") == 2
+    client = stage.client(stage.endpoint(kubelet, resource("cam")))
+    metrics.changes()
+    client.call("PreStartContainer",
+                pb.PreStartContainerRequest(devices_ids=["video240", "video241"]))
+    assert metrics.changes() == {"kudev_resets_total soft skipped": 2,
+                                 "kudev_reset_duration_seconds_count soft": 2}
+
+
+def test_what_the_worker_has_done_is_counted(stage):
+    stage.plug("ttyUSB0")
+    health = {"open": True, "interval": "1s"}
+    web, _kudev = serve(stage, stage.serial(health=health))
+
+    def done():
+        return read(web.get("/metrics").text)[("kudev_worker_jobs_done_total", frozenset())]
+
+    wait_until(lambda: done() >= 2, 5, "two checks of health")
 
 
 def test_the_process_is_described_as_the_system_sees_it(stage):
