@@ -189,7 +189,7 @@ static void a_source_that_cannot_be_opened_leaves_its_class_empty(void **state)
 	change(CLASSES(CAMERAS("count: 2, firstNumber: 10, owner: nobody-of-that-name")
 			       ANY));
 	expect_now(0, "video10! video11!");
-	expect_now(1, "video10 video11");
+	await(fixture, 1, "video10 video11");
 }
 
 static void other_templates_leave_the_source_as_it_is(void **state)
