@@ -32,6 +32,13 @@ die()
 	exit 1
 }
 
+# skip WORD...: ends a test that can't be run here.
+skip()
+{
+	say "skipped: $*"
+	exit 77
+}
+
 # missing_packages PACKAGE...: prints those that are not installed.
 missing_packages()
 {

@@ -58,6 +58,6 @@ for file in "${sources[@]}"; do
 		complain "$file: the first line is not the licence"
 done
 for file in "${scripts[@]}"; do
-	[[ ! -e $file || -x $file || $file == */lib.sh || $file == */completion/* ]] || complain "$file: not executable"
+	[[ ! -e $file || -x $file || $file == */lib.sh || $file == */go.sh || $file == */completion/* ]] || complain "$file: not executable"
 done
 exit "$status"

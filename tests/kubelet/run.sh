@@ -12,16 +12,12 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+# shellcheck source=scripts/go.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/go.sh"
 
 here=$source_dir/tests/kubelet
 tree=$build_root/kubelet
 log=$tree/go.log
-
-skip()
-{
-	say "skipped: $*"
-	exit 77
-}
 
 usage()
 {
@@ -54,13 +50,7 @@ while (($#)); do
 done
 ((${#minors[@]})) || minors=("${known[@]}")
 
-go=${GO:-go}
-[[ -n ${GO:-} || ! -x /usr/local/go/bin/go ]] || PATH=$PATH:/usr/local/go/bin
-command -v "$go" >/dev/null || skip "no Go"
-# Nothing before that knows of newer Gos, or of patch releases in go.mod.
-version=$(cd / && "$go" env GOVERSION) || skip "$go does not work"
-[[ $version =~ go1\.([0-9]+) && ${BASH_REMATCH[1]} -ge 21 ]] ||
-	skip "$version is too old: go1.21 is needed, which fetches the rest"
+find_go
 private=(unshare --mount)
 ((EUID == 0)) || private=(unshare --map-root-user --mount)
 why=$("${private[@]}" mount -t tmpfs none /var/lib 2>&1) ||
@@ -76,39 +66,6 @@ if [[ -z ${KUDEV_BINARY:-} ]]; then
 	make_tree "$tree" all
 	KUDEV_BINARY=$tree/kudev
 fi
-
-# Without what only a debugger or a long life pays for, the compiler needs two thirds of the
-# time. cgo would need the C compiler as well.
-export CGO_ENABLED=0
-[[ -z ${KUDEV_CACHE:-} ]] ||
-	export GOCACHE=$KUDEV_CACHE/go-build GOMODCACHE=$KUDEV_CACHE/go-mod
-export GOFLAGS="${GOFLAGS:-} -buildvcs=false"
-node_flags=(-gcflags="all=-dwarf=false -N -l" -ldflags="-s -w")
-
-# unreachable LOG: prints why modules or a newer Go are not to be had here, if that is all that
-# is wrong.
-unreachable()
-{
-	! grep -qE 'checksum mismatch|SECURITY ERROR|go\.sum|go mod tidy|inconsistent' "$1" &&
-		grep -m 1 -E \
-			-e 'dial (tcp|udp)|no such host|i/o timeout|TLS handshake timeout' \
-			-e 'Client\.Timeout|deadline exceeded|connection re(fused|set)' \
-			-e 'unexpected EOF|: (403|404|407|410|429|5[0-9][0-9]) [A-Z]' \
-			-e 'module lookup disabled|toolchain not available|GOTOOLCHAIN=local' "$1"
-}
-
-# go_step LOG ARGUMENT...: go, with its complaints in that log; returns 77, having printed why, if
-# something was not to be had, and ends this if anything else is wrong.
-go_step()
-{
-	local log=$1
-
-	shift
-	"$go" "$@" >/dev/null 2>"$log" && return
-	unreachable "$log" && return 77
-	tail -n 40 "$log" >&2
-	die "failed: go $* (all of it: $log)"
-}
 
 if ! why=$(go_step "$log" -C "$here" build -o "$tree/kubelet" .); then
 	[[ -n $why ]] || exit 1
@@ -132,7 +89,7 @@ for minor in "${minors[@]}"; do
 	fi
 	fetched=$SECONDS
 	# It names each package that it has to compile, hence had not in its cache.
-	quietly "$log.$minor" "$go" -C "$here/node" build -v "${node_flags[@]}" "${modules[@]}" \
+	quietly "$log.$minor" "$go" -C "$here/node" build -v "${go_quick[@]}" "${modules[@]}" \
 		-o "$tree/node-$minor" .
 	compiled=$(grep -cv '^go: ' "$log.$minor") || true
 	say "kubelet $(sed -n 's/^\tk8s.io\/kubernetes v//p' "$here/node/$minor.mod")" \

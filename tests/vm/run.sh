@@ -36,12 +36,6 @@ while (($#)); do
 	shift
 done
 
-skip()
-{
-	say "skipped: $*"
-	exit 77
-}
-
 # What a case says about the machines that it wants: "# machine: numa default" are both of
 # these. Nothing: any one will do.
 machines_of()
