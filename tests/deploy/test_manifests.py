@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: Apache-2.0
+"""deploy/: the kustomizations and the chart are valid, say the same, and keep their promises."""
+
+import json
+import re
+import shutil
+
+import jsonschema
+import pytest
+import yaml
+
+from manifests import (HELM_CAPABILITIES, KUDEV, REPOSITORY, TOOLS, conform, deploy, documents,
+                       helm, helm_template, kustomize, output, run)
+
+DEPLOY = REPOSITORY / "deploy"
+OVERLAYS = sorted(path.name for path in (DEPLOY / "overlays").iterdir())
+COMPONENTS = sorted(path.name for path in (DEPLOY / "components").iterdir())
+SCHEMA = json.loads((REPOSITORY / "conf/kudev.schema.json").read_text())
+
+CAMERA = {"name": "virtual-camera", "v4l2loopback": {"count": 8, "firstNumber": 10,
+                                                     "label": "Camera {index}"},
+          "env": {"VIDEO_DEVICE": "{path}"}}
+SIMULATED = {"name": "simulated", "simulate": {"count": 2}}
+CDI = {"name": "serial", "paths": ["/dev/ttyUSB*"], "cdi": {"write": True}}
+# What each component is in the chart's values.
+VALUES = {
+    "cdi": {"classes": [CDI]},
+    "host-network": {"hostNetwork": True},
+    "k0s": {"kubeletRoot": "/var/lib/k0s/kubelet"},
+    "microk8s": {"kubeletRoot": "/var/snap/microk8s/common/var/lib/kubelet"},
+    "monitoring": {"podMonitor": {"enabled": True}},
+    "network-policy": {"networkPolicy": {"enabled": True}},
+    "simulate": {"classes": [SIMULATED]},
+    "v4l2loopback": {"privileged": True, "classes": [CAMERA]},
+}
+CHARTS = {"default": {}, **VALUES, "all": {
+    "classes": [CAMERA, SIMULATED, CDI],
+    "settings": {"logLevel": "debug", "forgetAfter": "1h"},
+    "privileged": True, "hostNetwork": True, "port": 9090,
+    "hostPaths": [{"path": "/etc/asound.conf", "type": "File"}],
+    "image": {"repository": "registry.example.com:5000/x/kudev", "tag": "1", "pullPolicy": "Always"},
+    "imagePullSecrets": [{"name": "registry"}],
+    "podMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "prometheus"}},
+    "networkPolicy": {"enabled": True, "from": []},
+    "resources": {}, "maxUnavailable": 1, "priorityClassName": "", "tolerations": [],
+    "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+        "nodeSelectorTerms": [{"matchExpressions": [
+            {"key": "example.com/devices", "operator": "Exists"}]}]}}},
+    "podAnnotations": {"example.com/a": "b"}, "podLabels": {"example.com/c": "d"},
+}}
+
+
+def kustomization(deploy, components, classes=None):
+    """What a user writes: the base, some components, classes of their own."""
+    own = deploy / "own"
+    own.mkdir()
+    content = {"resources": ["../base"],
+               "components": [f"../components/{name}" for name in components]}
+    if classes is not None:
+        (own / "kudev.yaml").write_text(
+            yaml.safe_dump({"domain": "example.com", "classes": classes}))
+        content["configMapGenerator"] = [
+            {"name": "kudev", "behavior": "replace", "files": ["kudev.yaml"]}]
+    (own / "kustomization.yaml").write_text(yaml.safe_dump(content))
+    return kustomize(own)
+
+
+def one(found: list[dict], kind: str) -> dict:
+    matching = [document for document in found if document["kind"] == kind]
+    assert len(matching) == 1, [document["kind"] for document in found]
+    return matching[0]
+
+
+def pod(found: list[dict]) -> dict:
+    return one(found, "DaemonSet")["spec"]["template"]["spec"]
+
+
+def container(found: list[dict]) -> dict:
+    (only,) = pod(found)["containers"]
+    return only
+
+
+def normal(text: str) -> dict:
+    """The objects by kind, without what has no meaning: order, defaults, the labels of Helm."""
+    found = documents(text)
+    by_kind = {}
+    for document in found:
+        for label in ("helm.sh/chart", "app.kubernetes.io/managed-by", "app.kubernetes.io/version"):
+            document["metadata"].get("labels", {}).pop(label, None)
+        assert document["kind"] not in by_kind
+        by_kind[document["kind"]] = document
+    config = by_kind["ConfigMap"]["data"]
+    config["kudev.yaml"] = yaml.safe_load(config["kudev.yaml"])
+    spec = pod(found)
+    spec["volumes"].sort(key=lambda volume: volume["name"])
+    only = container(found)
+    only.setdefault("imagePullPolicy", "IfNotPresent")
+    only["volumeMounts"].sort(key=lambda mount: mount["mountPath"])
+    for mount in only["volumeMounts"]:
+        mount.setdefault("readOnly", False)
+    return by_kind
+
+
+def check_configuration(text: str, tmp_path):
+    """Its kudev.yaml, as kudev and its schema see it."""
+    config = one(documents(text), "ConfigMap")
+    assert config["metadata"]["name"] == "kudev", "no hash in the name: kudev reloads the file"
+    path = tmp_path / "kudev.yaml"
+    path.write_text(config["data"]["kudev.yaml"])
+    done = run(KUDEV, "check", "--config", path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    value = yaml.safe_load(path.read_text())
+    jsonschema.Draft7Validator(SCHEMA).validate(value)
+    return value
+
+
+@pytest.mark.parametrize("name", ["../base", *OVERLAYS])
+def test_an_overlay_is_valid(name, conform, tmp_path):
+    text = kustomize(DEPLOY / "overlays" / name)
+    conform(text)
+    check_configuration(text, tmp_path)
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_the_chart_is_valid(name, conform, tmp_path):
+    text = helm(CHARTS[name])
+    conform(text)
+    check_configuration(text, tmp_path)
+
+
+def test_kubectl_makes_the_same_of_the_overlays():
+    if not shutil.which("kubectl"):
+        pytest.skip("no kubectl")
+    for name in OVERLAYS:
+        text = output("kubectl", "kustomize", DEPLOY / "overlays" / name)
+        assert documents(text) == documents(kustomize(DEPLOY / "overlays" / name)), name
+
+
+def test_each_component_has_its_values():
+    assert set(VALUES) == set(COMPONENTS)
+
+
+def test_chart_and_base_give_the_same_objects():
+    assert normal(helm()) == normal(kustomize(DEPLOY / "base"))
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_chart_and_component_give_the_same_objects(name, deploy):
+    text = kustomization(deploy, [name], VALUES[name].get("classes"))
+    assert normal(helm(VALUES[name])) == normal(text)
+
+
+def test_chart_and_all_components_give_the_same_objects(deploy):
+    values, classes = {}, [CAMERA, SIMULATED, CDI]
+    names = [name for name in COMPONENTS if name != "k0s"]
+    for name in names:
+        values |= VALUES[name]
+    assert normal(helm(values | {"classes": classes})) == normal(
+        kustomization(deploy, names, classes))
+
+
+def test_components_go_together_in_any_order(deploy):
+    found = []
+    for names in (COMPONENTS, COMPONENTS[::-1]):
+        found.append(normal(kustomization(deploy, [n for n in names if n != "k0s"])))
+        shutil.rmtree(deploy / "own")
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", sorted({*OVERLAYS} - {"k3s"}))
+def test_an_overlay_is_its_component(name):
+    assert normal(kustomize(DEPLOY / "overlays" / name)) == normal(helm(VALUES[name]))
+
+
+def test_components_without_an_overlay_are_for_classes_of_ones_own():
+    assert {*COMPONENTS} - {*OVERLAYS} == {"cdi", "simulate"}
+
+
+def test_k3s_is_like_the_base():
+    assert kustomize(DEPLOY / "overlays/k3s") == kustomize(DEPLOY / "base")
+
+
+def every_variant():
+    for name in OVERLAYS:
+        yield f"overlays/{name}", documents(kustomize(DEPLOY / "overlays" / name))
+    for name in CHARTS:
+        yield f"chart {name}", documents(helm(CHARTS[name]))
+
+
+def test_only_cameras_are_privileged():
+    for name, found in every_variant():
+        context = container(found)["securityContext"]
+        assert context["readOnlyRootFilesystem"] is True, name
+        if name in ("overlays/v4l2loopback", "chart v4l2loopback", "chart all"):
+            assert context["privileged"] is True, name
+        else:
+            assert "privileged" not in context, name
+            assert context["allowPrivilegeEscalation"] is False, name
+            assert context["capabilities"] == {"drop": ["ALL"]}, name
+            assert context["seccompProfile"] == {"type": "RuntimeDefault"}, name
+            assert context["seLinuxOptions"] == {"type": "container_device_plugin_t"}, name
+
+
+def test_what_is_writable():
+    for name, found in every_variant():
+        writable = {mount["mountPath"] for mount in container(found)["volumeMounts"]
+                    if not mount.get("readOnly")}
+        expected = {"/var/lib/kubelet/device-plugins"}
+        if name in ("overlays/v4l2loopback", "chart v4l2loopback", "chart all"):
+            expected |= {"/dev"}
+        if name in ("chart cdi", "chart all"):
+            expected |= {"/var/run/cdi"}
+        if name in ("chart simulate", "chart all"):
+            expected |= {"/run/kudev"}
+        assert writable == expected, name
+
+
+def test_mounts_and_volumes_belong_together():
+    for name, found in every_variant():
+        mounts = [mount["name"] for mount in container(found)["volumeMounts"]]
+        assert sorted(mounts) == sorted(volume["name"] for volume in pod(found)["volumes"]), name
+
+
+def test_probes_ask_where_kudev_listens():
+    for name, found in every_variant():
+        (port,) = container(found)["ports"]
+        (listen,) = [variable["value"] for variable in container(found)["env"]
+                     if variable["name"] == "KUDEV_LISTEN"]
+        assert listen == f":{port['containerPort']}", name
+        for probe, path in (("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
+            assert container(found)[probe]["httpGet"] == {"path": path, "port": port["name"]}
+
+
+def test_an_update_never_has_two_on_a_node():
+    for name, found in every_variant():
+        update = one(found, "DaemonSet")["spec"]["updateStrategy"]["rollingUpdate"]
+        assert update["maxSurge"] == 0, name
+
+
+def test_the_page_tells_what_each_right_and_mount_is_for():
+    page = (REPOSITORY / "docs/deploy.md").read_text()
+    rows = set(re.findall(r"^\| `([^`]+)`", page, re.M))
+    wanted = set()
+    for _, found in every_variant():
+        context = container(found)["securityContext"]
+        wanted |= set(context) | {key for key in ("hostNetwork", "priorityClassName", "tolerations",
+                                                  "serviceAccountName") if key in pod(found)}
+        wanted |= {mount["mountPath"] for mount in container(found)["volumeMounts"]}
+    assert wanted - rows == {"/etc/asound.conf"}
+
+
+def test_helm_lint():
+    output(TOOLS / "helm", "lint", "--strict", *HELM_CAPABILITIES, DEPLOY / "chart")
+
+
+def test_the_values_schema_is_of_today():
+    made = output("/usr/bin/python3", REPOSITORY / "scripts/chart-schema.py")
+    assert (DEPLOY / "chart/values.schema.json").read_text() == made, "make schema writes it anew"
+
+
+def test_the_values_schema_knows_every_value():
+    schema = json.loads((DEPLOY / "chart/values.schema.json").read_text())
+    values = yaml.safe_load((DEPLOY / "chart/values.yaml").read_text())
+    assert set(values) == set(schema["properties"]) - {"global"}
+    for key, value in values.items():
+        known = schema["properties"][key]
+        if known.get("additionalProperties") is False and key != "settings":
+            assert set(value) == set(known["properties"]), key
+
+
+BAD = {
+    "an unknown value": ({"prot": 1}, "'prot' not allowed"),
+    "an unknown key of a class": (
+        {"classes": [{"name": "a", "paths": ["/dev/a"], "sahre": 2}]}, "'sahre' not allowed"),
+    "an unknown setting": ({"settings": {"logLevle": "info"}}, "'logLevle' not allowed"),
+    "a setting that the chart has": ({"settings": {"listen": "none"}}, "'listen' not allowed"),
+    "a class without a source": ({"classes": [{"name": "a"}]}, "/classes/0"),
+    "a number out of range": (
+        {"classes": [{"name": "a", "simulate": {"count": 0}}]}, "/classes/0/simulate/count"),
+    "cameras without privileges": ({"classes": [CAMERA]}, "need privileged: true"),
+    "a path that is not absolute": (
+        {"hostPaths": [{"path": "etc", "type": "File"}]}, "/hostPaths/0/path"),
+    "a root with a slash at its end": ({"kubeletRoot": "/a/"}, "/kubeletRoot"),
+    "no classes": ({"classes": None}, "classes"),
+    "no port": ({"port": 0}, "/port"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_the_chart_refuses(name):
+    values, reason = BAD[name]
+    done = helm_template(values)
+    assert done.returncode != 0
+    assert reason in done.stderr
+
+
+def test_the_chart_follows_release_and_namespace(conform):
+    text = helm(CHARTS["all"], release="cameras", namespace="devices")
+    conform(text)
+    found = documents(text)
+    assert {(document["metadata"]["name"], document["metadata"]["namespace"])
+            for document in found} == {("cameras", "devices")}
+    labels = one(found, "DaemonSet")["spec"]["template"]["metadata"]["labels"]
+    selectors = [one(found, "DaemonSet")["spec"]["selector"],
+                 one(found, "NetworkPolicy")["spec"]["podSelector"],
+                 one(found, "PodMonitor")["spec"]["selector"]]
+    for selector in selectors:
+        assert selector["matchLabels"].items() <= labels.items()
+
+
+def test_values_reach_kudev_as_they_are(tmp_path):
+    classes = [{
+        "name": "x", "match": [{"subsystem": "tty", "usb": {"vendor": "0403", "product": "6e10"}}],
+        "share": 1000, "env": {"A": "{{x}} {path} yes", "B": "1e3", "C": "0x10", "D": "# : '\""},
+        "health": {"attributes": {"a": {"min": -20, "max": 1234567890},
+                                  "b": {"regex": "^2\\.[0-9]$"}}},
+    }, {"name": "y", "v4l2loopback": {"mode": "0640", "exclusiveCaps": False}}]
+    values = {"classes": classes, "domain": "a.example", "privileged": True,
+              "settings": {"forgetAfter": "1h"}}
+    found = check_configuration(helm(values), tmp_path)
+    assert found == {"domain": "a.example", "forgetAfter": "1h", "classes": classes}
+
+
+def test_versions_agree():
+    version = output(KUDEV, "--version").split()[1]
+    chart = yaml.safe_load((DEPLOY / "chart/Chart.yaml").read_text())
+    base = yaml.safe_load((DEPLOY / "base/kustomization.yaml").read_text())
+    assert chart["appVersion"] == version
+    assert base["images"][0]["newTag"] == version
+
+
+def test_kubeconform_finds_mistakes(conform):
+    """Each of these would pass by schemas that are not strict, or not there."""
+    text = kustomize(DEPLOY / "overlays/monitoring")
+    conform(text)
+    for old, new in [("hostPath:", "hostpath:"), ("maxSurge: 0", "maxSurge: {}"),
+                     ("kind: PodMonitor", "kind: PodMonitors"), ("honorLabels:", "honourLabels:"),
+                     ("drop:\n            - ALL", "drop: ALL")]:
+        assert old in text
+        with pytest.raises(AssertionError):
+            conform(text.replace(old, new))
+
+
+@pytest.fixture
+def page() -> dict[str, dict]:
+    """The YAML of docs/deploy.md, by the name in its first line, the kind or the first key."""
+    text = (REPOSITORY / "docs/deploy.md").read_text()
+    found = {}
+    for block in re.findall(r"^```yaml\n(.*?)^```", text, re.M | re.S):
+        content = yaml.safe_load(block)
+        comment = re.match(r"# (\S+)\n", block)
+        found[comment[1] if comment else content.get("kind", next(iter(content)))] = content
+    return found
+
+
+def test_the_page_leads_to_the_same_objects_by_both_ways(page, tmp_path, conform):
+    shutil.copytree(DEPLOY, tmp_path / "kudev/deploy")
+    own = tmp_path / "my-kudev"
+    own.mkdir()
+    for name in ("kudev.yaml", "kustomization.yaml"):
+        (own / name).write_text(yaml.safe_dump(page[f"my-kudev/{name}"]))
+    text = kustomize(own)
+    conform(text)
+    assert normal(text) == normal(helm(page["values.yaml"]))
+    (own / "kustomization.yaml").write_text(
+        yaml.safe_dump(page["my-kudev/kustomization.yaml"] | page["patches"]))
+    mounts = container(documents(kustomize(own)))["volumeMounts"]
+    assert {"name": "asound", "mountPath": "/etc/asound.conf", "readOnly": True} in mounts
+
+
+def test_the_pod_of_the_page_asks_for_what_its_class_makes(page, conform):
+    conform(yaml.safe_dump(page["Pod"]))
+    config = page["my-kudev/kudev.yaml"]
+    resources = {f"{config['domain']}/{entry['name']}" for entry in config["classes"]}
+    (only,) = page["Pod"]["spec"]["containers"]
+    assert set(only["resources"]["limits"]) == resources
+
+
+def test_names_of_components_and_overlays_are_on_the_page():
+    page = (REPOSITORY / "docs/deploy.md").read_text()
+    missing = [name for name in {*COMPONENTS, *OVERLAYS} if f"`{name}`" not in page]
+    assert not missing
