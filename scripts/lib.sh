@@ -20,6 +20,8 @@ test_packages=(
 )
 # tests/vm, besides those to build with.
 vm_packages=(cpio qemu-system-x86 xz-utils)
+# tests/deploy/image.sh, besides those to test with.
+image_packages=(buildah debootstrap runc)
 
 say()
 {

@@ -329,6 +329,14 @@ def test_versions_agree():
     assert base["images"][0]["newTag"] == version
 
 
+def test_the_image_is_built_with_the_packages_that_all_builds_need():
+    library = (REPOSITORY / "scripts/lib.sh").read_text()
+    listed = re.search(r"^build_packages=\((.*?)\)", library, re.M | re.S)[1].split()
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    installed = re.search(r"--no-install-recommends(.*?)&&", dockerfile, re.S)[1]
+    assert sorted(installed.replace("\\", "").split()) == listed
+
+
 def test_kubeconform_finds_mistakes(conform):
     """Each of these would pass by schemas that are not strict, or not there."""
     text = kustomize(DEPLOY / "overlays/monitoring")
