@@ -5,6 +5,7 @@
 #include <utlist.h>
 
 #include "base/log.h"
+#include "base/strings.h"
 #include "base/text.h"
 #include "device/identity.h"
 #include "kubelet/allocate.h"
@@ -312,6 +313,23 @@ static void fail_broken(struct rpc_call *call)
 }
 
 /* Returns whether the answer went out. */
+static void log_preferred(const struct plugin *plugin,
+			  const V1beta1__PreferredAllocationResponse *response)
+{
+	for (size_t i = 0; i < response->n_container_responses; i++) {
+		const V1beta1__ContainerPreferredAllocationResponse *container =
+			response->container_responses[i];
+		const struct strings ids = {.items = container->deviceids,
+					    .count = container->n_deviceids};
+		KUDEV_AUTO_FREE char *joined = strings_join(&ids, ",");
+
+		log_debug("devices preferred",
+			  LOG_STR("class", plugin->class->config->name),
+			  LOG_STR("resource", plugin->class->config->resource),
+			  LOG_STR("device_ids", joined));
+	}
+}
+
 static bool answer_preferred(const struct plugin *plugin, struct rpc_call *call,
 			     const V1beta1__PreferredAllocationRequest *request)
 {
@@ -321,6 +339,8 @@ static bool answer_preferred(const struct plugin *plugin, struct rpc_call *call,
 	if (!has_sane_size(call, request->n_container_requests))
 		return false;
 	response = preferred_answer(plugin->class, request);
+	if (log_enabled(LOG_LEVEL_DEBUG))
+		log_preferred(plugin, response);
 	is_answered = reply(call, &response->base);
 	v1beta1__preferred_allocation_response__free_unpacked(response, NULL);
 	return is_answered;

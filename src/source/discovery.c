@@ -225,6 +225,10 @@ static void log_degraded(struct class_watch *watched, struct scan *scan)
 			 LOG_STR("resource", watched->class->resource),
 			 LOG_STR("reason", scan->degraded),
 			 LOG_INT("dummy_devices", scan->stand_ins),
+			 LOG_STR("fallback_prefix",
+				 scan->stand_ins > 0
+					 ? watched->class->v4l2loopback.fallback_prefix
+					 : NULL),
 			 LOG_STR("hint", scan->stand_ins > 0
 						 ? "dummies stand for its devices"
 						 : "its devices can't be had"));

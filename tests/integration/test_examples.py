@@ -317,6 +317,28 @@ def test_a_pod_gets_what_its_example_promises(stage, name):
         check_script(pod, containers)
 
 
+def test_the_log_tells_what_stands_for_virtual_cameras(stage):
+    kubelet = stage.kubelet()
+    kudev = stage.kudev(args=["--config", EXAMPLES / "virtual-camera.yaml",
+                              "--plugin-directory", stage.plugins], by_flag=False,
+                        **without_module(stage))
+    resource = "example.com/virtual-camera"
+    kubelet.wait_allocatable(resource, 8)
+    degraded = kudev.wait_log("class is degraded", resource=resource)
+    assert (degraded["dummy_devices"], degraded["fallback_prefix"]) == (8, "/dev/dummy-video")
+    assert "v4l2loopback" in degraded["reason"] and degraded["level"] == "WARN"
+
+
+def test_the_log_tells_which_devices_were_preferred(stage):
+    kubelet = stage.kubelet()
+    kudev = stage.kudev(args=["--config", write_config(stage, "hashfoundry"), "--log-level",
+                              "debug", "--plugin-directory", stage.plugins], by_flag=False)
+    resource = "hashfoundry.com/custom-device"
+    kubelet.wait_allocatable(resource, 4)
+    assert choose(kubelet, resource, 2) == ["device-0", "device-1"]
+    kudev.wait_log("devices preferred", resource=resource, device_ids="device-0,device-1")
+
+
 @pytest.mark.parametrize("name", OBJECTS)
 def test_a_pod_asks_for_resources_of_its_example(name):
     done = run_kudev("check", "-o", "json", "--config",
