@@ -103,7 +103,8 @@ static struct {
 	bool ignores_controls;
 
 	/* Called without the lock, on whatever thread. */
-	void (*on_ioctl)(unsigned long request, unsigned number);
+	/* Set while the worker may be at it. */
+	void (*_Atomic on_ioctl)(unsigned long request, unsigned number);
 	void (*on_pause)(void);
 } kernel = {.lock = PTHREAD_MUTEX_INITIALIZER};
 

@@ -205,6 +205,7 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t size)
 
 int __wrap_ioctl(int fd, unsigned long request, ...)
 {
+	void (*on_ioctl)(unsigned long request, unsigned number);
 	struct kernel_fd use = kernel_take(fd, false);
 	va_list arguments;
 	void *argument;
@@ -215,8 +216,9 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	va_end(arguments);
 	if (use.use != KERNEL_CONTROL && use.use != KERNEL_VIDEO)
 		return __real_ioctl(fd, request, argument);
-	if (kernel.on_ioctl)
-		kernel.on_ioctl(request, use.number);
+	on_ioctl = kernel.on_ioctl;
+	if (on_ioctl)
+		on_ioctl(request, use.number);
 	if (request == kernel.bad_request)
 		return kernel_fail(-kernel.bad_request_errno);
 	kernel_lock();
