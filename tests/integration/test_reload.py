@@ -365,6 +365,8 @@ def test_a_class_that_comes_back_at_once_does_not_meet_its_own_end(stage):
             running.kudev.send(signal.SIGHUP)
             running.kudev.wait_log("class removed" if len(classes) == 1 else "class added",
                                    count=turn, **{"class": "other"})
+        # Before, it may not have heard of the end yet.
+        kubelet.wait_registered(OTHER, more_than=turn)
         kubelet.wait_allocatable(OTHER, 1)
     holds_for(lambda: kubelet.allocatable(OTHER) == 1, 0.5, "it stays")
     assert kubelet.displaced == 0
