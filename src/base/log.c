@@ -197,24 +197,18 @@ static char *make_json(const char *now, enum log_level level, const char *messag
 	return text;
 }
 
-static void keep_line(const char *now, enum log_level level, const char *message,
-		      const struct log_field *fields)
+/* Takes the line over. */
+static void keep_line(char *line)
 {
-	char **line = &kept.lines[kept.count++ % LOG_KEPT_MAX];
+	char **place = &kept.lines[kept.count++ % LOG_KEPT_MAX];
 
-	free(*line);
-	*line = make_json(now, level, message, fields);
-	if (strlen(*line) <= MAX_KEPT_SIZE)
-		return;
-	free(*line);
-	*line = make_json(now, level, message, NULL);
+	free(*place);
+	*place = line;
 }
 
-static void write_json(const char *now, enum log_level level, const char *message,
-		       const struct log_field *fields)
+static void write_json(const char *json)
 {
-	KUDEV_AUTO_FREE char *text = make_json(now, level, message, fields);
-	KUDEV_AUTO_FREE char *line = mem_printf("%s\n", text);
+	KUDEV_AUTO_FREE char *line = mem_printf("%s\n", json);
 
 	write_line(line);
 }
@@ -265,21 +259,21 @@ static void write_text(const char *now, enum log_level level, const char *messag
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields)
 {
+	bool is_json = is_written(level) && settings.format == LOG_FORMAT_JSON;
+	KUDEV_AUTO_FREE char *json = NULL;
 	char now[32];
 
 	format_now(now);
-	if (is_kept(level))
-		keep_line(now, level, message, fields);
-	if (!is_written(level))
-		return;
-	switch (settings.format) {
-	case LOG_FORMAT_JSON:
-		write_json(now, level, message, fields);
-		break;
-	case LOG_FORMAT_TEXT:
+	if (is_json || is_kept(level))
+		json = make_json(now, level, message, fields);
+	if (is_json)
+		write_json(json);
+	else if (is_written(level))
 		write_text(now, level, message, fields);
-		break;
-	}
+	if (is_kept(level))
+		keep_line(strlen(json) <= MAX_KEPT_SIZE
+				  ? take_ptr(json)
+				  : make_json(now, level, message, NULL));
 }
 
 bool log_limit_burst(struct log_limit *limit, unsigned burst, int64_t interval_ms,
