@@ -100,10 +100,7 @@ int64_t backoff_next(int64_t *backoff_ms, int64_t min_ms, int64_t max_ms)
 
 int64_t clock_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return clock_us() / 1000;
 }
 
 int64_t clock_us(void)
