@@ -37,7 +37,7 @@ struct daemon {
 	struct registrar *registrar;
 	struct holders *holders;
 	struct holders_callbacks holders_callbacks;
-	struct reload_state reload; /* where nobody reads the configuration again */
+	struct reload_state reload;
 	struct http_view view;
 	struct site *site;
 };
@@ -305,9 +305,9 @@ void daemon_change(struct daemon *daemon, const struct config *next)
 	show_classes(daemon);
 }
 
-void daemon_show_reload(struct daemon *daemon, const struct reload_state *reload)
+struct reload_state *daemon_reload_state(struct daemon *daemon)
 {
-	daemon->view.reload = reload;
+	return &daemon->reload;
 }
 
 void daemon_stop(struct daemon *daemon, loop_callback on_stopped, void *data)
@@ -344,6 +344,7 @@ struct daemon *daemon_free(struct daemon *daemon)
 	worker_free(daemon->worker);
 	health_free(daemon->health);
 	holders_free(daemon->holders);
+	free(daemon->reload.error);
 	inventory_free(daemon->inventory);
 	watcher_free(daemon->watcher);
 	rpc_free(daemon->rpc);

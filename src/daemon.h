@@ -34,8 +34,11 @@ int daemon_new(struct loop *loop, const struct config *config, struct daemon **r
  */
 void daemon_change(struct daemon *daemon, const struct config *next);
 
-/* How it stands with the configuration, to be shown; reload must outlive the daemon. */
-void daemon_show_reload(struct daemon *daemon, const struct reload_state *reload);
+/*
+ * How it stands with the configuration, which is shown: for who reads it again to write. The
+ * daemon frees what is in it.
+ */
+struct reload_state *daemon_reload_state(struct daemon *daemon);
 
 /*
  * Takes kudev's sockets away and ends its calls; on_stopped runs when the last one is

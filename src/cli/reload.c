@@ -33,7 +33,6 @@ struct reload {
 	bool is_asked;	 /* to read it whether it has changed or not */
 	bool is_stopped;
 	struct file_stamp seen; /* the file, when it was read last */
-	struct reload_state state;
 };
 
 /* Not later for each change: where others write without end, that would be never. */
@@ -131,7 +130,7 @@ static void go_on_with(struct reload *reload, struct config *next)
 	config_keep_start(reload->config, next, &ignored);
 	log_setup(next->log_level, next->log_format);
 	log_info("configuration reloaded", LOG_STR("file", next->file),
-		 LOG_INT("generation", ++reload->state.generation),
+		 LOG_INT("generation", ++daemon_reload_state(reload->daemon)->generation),
 		 LOG_INT("class_count", next->class_count));
 	log_ignored(&ignored);
 	daemon_change(reload->daemon, next);
@@ -160,7 +159,7 @@ static char *describe_errors(const struct diagnostics *diagnostics)
 static void note_result(struct reload *reload, bool is_sound,
 			const struct diagnostics *diagnostics)
 {
-	struct reload_state *state = &reload->state;
+	struct reload_state *state = daemon_reload_state(reload->daemon);
 
 	state->is_ok = is_sound;
 	state->tried = time(NULL);
@@ -240,13 +239,6 @@ struct reload *reload_new(struct loop *loop, struct daemon *daemon, struct confi
 	reload->daemon = daemon;
 	reload->config = config;
 	reload->settings = settings;
-	reload->state = (struct reload_state){
-		.generation = 1,
-		.is_ok = true,
-		.tried = time(NULL),
-		.succeeded = time(NULL),
-	};
-	daemon_show_reload(daemon, &reload->state);
 	reload->settle = loop_timer_new(loop, on_settled, reload);
 	reload->poll = loop_timer_new(loop, on_poll, reload);
 	reload->hang_up = loop_signal_new(loop, SIGHUP, on_hang_up, reload);
@@ -270,7 +262,6 @@ struct reload *reload_free(struct reload *reload)
 		return NULL;
 	loop_signal_free(reload->hang_up);
 	loop_timer_free(reload->settle);
-	free(reload->state.error);
 	loop_timer_free(reload->poll);
 	config_free(reload->config);
 	free(reload->file);
