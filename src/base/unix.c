@@ -8,6 +8,14 @@
 #include "base/unix.h"
 #include "base/util.h"
 
+const char *unix_path_of(const char *address)
+{
+	static const char prefix[] = "unix:";
+	size_t length = strlen(prefix);
+
+	return strncmp(address, prefix, length) == 0 ? address + length : NULL;
+}
+
 static int open_socket(const char *path, struct sockaddr_un *address)
 {
 	int fd;

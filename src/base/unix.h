@@ -6,6 +6,9 @@
 
 #include "base/error.h"
 
+/* The path in "unix:PATH", a part of it; NULL: it is another kind of address. */
+const char *unix_path_of(const char *address);
+
 /*
  * Connects; returns the descriptor. The error is that of connect(2): -ECONNREFUSED if
  * nobody listens, -EAGAIN if the backlog is full, -ENAMETOOLONG from 108 bytes on.

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/unix.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "http/client.h"
 
 #define TIMEOUT_MS 5000
 #define COLUMNS 7
-#define UNIX_PREFIX "unix:"
 
 struct row {
 	char *cells[COLUMNS];
@@ -218,7 +218,7 @@ static int read_url(const char *url, char **ret, struct error *err)
 	if (strstr(address, "://"))
 		return error_set(err, EINVAL,
 				 "\"%s\" is neither http://HOST:PORT nor unix:PATH", url);
-	if (strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0) {
+	if (unix_path_of(address)) {
 		*ret = take_ptr(address);
 		return 0;
 	}

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "base/unix.h"
 #include "config/config.h"
 #include "config/pattern.h"
 #include "config/value.h"
@@ -15,7 +16,6 @@
 #define PORT_DIGITS 5
 #define USB_ID_DIGITS 4
 #define DURATION_DIGITS 9 /* times an hour it still fits */
-#define UNIX_PREFIX "unix:"
 #define UNIX_PATH_MAX 107 /* sun_path without its NUL */
 /* That addresses and ports are sound takes more than that. */
 #define LISTEN_REGEX "^(|none|unix:/.*|(\\[[0-9a-fA-F:.]+\\]|[-A-Za-z0-9.]*):[0-9]{1,5})$"
@@ -140,10 +140,11 @@ static int check_unix(const char *path, struct error *err)
 static int check_listen(const char *text, struct error *err)
 {
 	KUDEV_AUTO_FREE char *host = NULL;
+	const char *path = unix_path_of(text);
 	const char *colon = strrchr(text, ':');
 
-	if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
-		return check_unix(text + strlen(UNIX_PREFIX), err);
+	if (path)
+		return check_unix(path, err);
 	if (text[0] == '[')
 		return check_bracketed(text, err);
 	if (!colon)

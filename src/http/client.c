@@ -11,7 +11,6 @@
 #include "base/util.h"
 #include "http/client.h"
 
-#define UNIX_PREFIX "unix:"
 #define MAX_REPLY_SIZE (64U * 1024 * 1024)
 
 /* Returns 0 when it is there, or a negative errno. */
@@ -82,13 +81,13 @@ static const char *reachable(const char *host)
 
 static int connect_address(const char *address, int64_t deadline_ms, struct error *err)
 {
-	size_t length = strlen(UNIX_PREFIX);
+	const char *path = unix_path_of(address);
 	const char *colon = strrchr(address, ':');
 	bool is_bracketed = address[0] == '[';
 	KUDEV_AUTO_FREE char *host = NULL;
 
-	if (strncmp(address, UNIX_PREFIX, length) == 0)
-		return unix_connect(address + length, err);
+	if (path)
+		return unix_connect(path, err);
 	if (!colon || (is_bracketed && (colon == address || colon[-1] != ']')))
 		return error_set(err, EINVAL, "it has no port");
 	host = mem_string_n(address + is_bracketed,

@@ -12,7 +12,6 @@
 #include "base/unix.h"
 #include "http/listener.h"
 
-#define UNIX_PREFIX "unix:"
 #define BACKLOG 128
 /* Doubled from the first to the last. */
 #define RETRY_MIN_MS 1000
@@ -306,10 +305,10 @@ static void open_tcp(struct listener *listener)
 
 static void open_socket(struct listener *listener)
 {
-	size_t length = strlen(UNIX_PREFIX);
+	const char *path = unix_path_of(listener->text);
 
-	if (strncmp(listener->text, UNIX_PREFIX, length) == 0)
-		open_unix(listener, listener->text + length);
+	if (path)
+		open_unix(listener, path);
 	else
 		open_tcp(listener);
 }
@@ -334,10 +333,10 @@ struct listener *listener_new(struct loop *loop, struct worker *worker,
 /* Another kudev may have put its own in the place of ours. */
 static void remove_socket(const struct listener *listener)
 {
-	const char *path = listener->text + strlen(UNIX_PREFIX);
+	const char *path = unix_path_of(listener->text);
 	struct stat status;
 
-	if (listener->file.st_ino != 0 && lstat(path, &status) == 0 &&
+	if (path && listener->file.st_ino != 0 && lstat(path, &status) == 0 &&
 	    status.st_dev == listener->file.st_dev &&
 	    status.st_ino == listener->file.st_ino)
 		(void)unlink(path);
