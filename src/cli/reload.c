@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -169,7 +170,16 @@ static void note_result(struct reload *reload, bool is_sound,
 	state->error = is_sound ? NULL : describe_errors(diagnostics);
 }
 
-static void read_again(struct reload *reload)
+/* What was only touched, or written again as it was, or read too soon after it was written. */
+static bool is_as_before(const struct reload *reload, const struct config *next)
+{
+	const char *text = reload->config->text;
+
+	return daemon_reload_state(reload->daemon)->is_ok && next && text && next->text &&
+	       strcmp(text, next->text) == 0;
+}
+
+static void read_again(struct reload *reload, bool is_asked)
 {
 	KUDEV_AUTO_DIAGNOSTICS struct diagnostics diagnostics = {0};
 	struct config *next = NULL;
@@ -178,6 +188,10 @@ static void read_again(struct reload *reload)
 	if (reload->file)
 		reload->seen = file_stamp(reload->file);
 	is_sound = cli_read_config(reload->settings, &next, &diagnostics);
+	if (!is_asked && is_as_before(reload, next)) {
+		config_free(next);
+		return;
+	}
 	note_result(reload, is_sound, &diagnostics);
 	for (size_t i = 0; i < diagnostics.count; i++)
 		log_diagnostic(&diagnostics.items[i]);
@@ -206,17 +220,15 @@ static bool has_changed(struct reload *reload)
 static void on_settled(void *data)
 {
 	struct reload *reload = data;
-	bool is_due = reload->is_asked;
+	bool is_asked = reload->is_asked;
 
 	if (reload->file)
 		follow(reload);
-	if (!is_due && reload->file)
-		is_due = has_changed(reload);
-	if (!is_due)
+	if (!is_asked && !(reload->file && has_changed(reload)))
 		return;
 	reload->is_asked = false;
 	reload->delays = 0;
-	read_again(reload);
+	read_again(reload, is_asked);
 }
 
 /* Many that come together are one. */

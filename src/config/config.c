@@ -185,6 +185,7 @@ struct config *config_free(struct config *config)
 	free(config->root);
 	free(config->node_name);
 	free(config->file);
+	free(config->text);
 	free(config);
 	return NULL;
 }

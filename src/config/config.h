@@ -316,6 +316,7 @@ struct config {
 	size_t class_count;
 
 	char *file;		 /* that was read; NULL: none was */
+	char *text;		 /* of it */
 	struct file_stamp stamp; /* of it, just before that */
 	unsigned holds;		 /* config_class_hold() */
 };

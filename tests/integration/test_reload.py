@@ -4,6 +4,7 @@
 import json
 import signal
 import threading
+import time
 
 import grpc
 import pytest
@@ -112,6 +113,30 @@ def test_whatever_way_the_file_changes_it_is_read_again(stage, change):
     change(running, running.text(stage.serial(), other()))
     running.kubelet.wait_registered(OTHER)
     assert len(running.kubelet.registered(SERIAL)) == 1
+
+
+def test_a_file_that_says_what_it_said_is_no_change(stage):
+    running = Running(stage, stage.serial())
+    running.kubelet.wait_registered(SERIAL)
+    text = running.file.read_text()
+    for change in (_write, _append_in_steps, _rename, _remove_and_create):
+        change(running, text)
+        time.sleep(0.3)
+    running.file.touch()
+    time.sleep(0.3)
+    _write(running, running.text(stage.serial(), other()))
+    running.kudev.wait_log("configuration reloaded", generation=2)
+    assert len(running.kudev.logged("configuration reloaded")) == 1
+
+
+def test_a_mistake_that_is_taken_back_is_a_reload(stage):
+    running = Running(stage, stage.serial())
+    running.kubelet.wait_registered(SERIAL)
+    text = running.file.read_text()
+    _write(running, "classes: 3\n")
+    running.kudev.wait_log("configuration not reloaded")
+    _write(running, text)
+    running.kudev.wait_log("configuration reloaded", generation=2)
 
 
 def test_a_change_of_what_the_file_links_to_is_seen(stage):
@@ -386,7 +411,8 @@ def test_a_held_device_is_not_had_by_another_pod_under_another_name(stage, befor
     total = 2 * before + 2 * after
     kubelet.wait_allocatable(SERIAL, after, capacity=total)
     held.write_text(checkpoint())
-    running.reload(stage.serial(share=after))
+    running.kudev.send(signal.SIGHUP)
+    running.wait_reloaded()
     kubelet.wait_allocatable(SERIAL, 2 * after, capacity=total)
 
 
