@@ -136,7 +136,7 @@ void claims_drop(struct claims *claims, const struct inventory_class *class,
 	}
 }
 
-static bool may_share(const struct inventory_class *a, const struct inventory_class *b)
+bool claims_may_share(const struct inventory_class *a, const struct inventory_class *b)
 {
 	return a == b || (a->config->shares_nodes && b->config->shares_nodes);
 }
@@ -150,13 +150,18 @@ const struct inventory_class *claims_rival(const struct claims *claims,
 		const struct claim *claim = find_claim(claims, &unit->nodes[i]);
 
 		for (size_t j = 0; claim && j < claim->count; j++) {
-			if (may_share(claim->holdings[j].class, class))
+			if (claims_may_share(claim->holdings[j].class, class))
 				continue;
 			*ret_node = &unit->nodes[i];
 			return claim->holdings[j].class;
 		}
 	}
 	return NULL;
+}
+
+void claims_note_release(struct claims *claims)
+{
+	claims->releases++;
 }
 
 uint64_t claims_releases(const struct claims *claims)

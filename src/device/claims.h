@@ -32,6 +32,11 @@ const struct inventory_class *claims_rival(const struct claims *claims,
 					   const struct unit *unit,
 					   const struct unit_node **ret_node);
 
+/* Whether the two may have one node together. */
+bool claims_may_share(const struct inventory_class *a, const struct inventory_class *b);
+
+/* A class that had no claim yet does not want a node any more. */
+void claims_note_release(struct claims *claims);
 /* How often nodes were given up that another class may want; grows. */
 uint64_t claims_releases(const struct claims *claims);
 

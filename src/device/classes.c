@@ -22,6 +22,7 @@ void inventory_class_free(struct inventory_class *class)
 	struct inventory_observer *next;
 
 	conflicts_free(class->conflicts);
+	strings_clear(&class->expected);
 	HASH_CLEAR(hh, class->by_id);
 	for (size_t i = 0; i < class->count; i++)
 		inventory_device_free(class->devices[i]);

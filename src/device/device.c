@@ -69,6 +69,21 @@ bool unit_same_nodes(const struct unit *a, const struct unit *b)
 	return true;
 }
 
+bool unit_has_common_node(const struct unit *a, const struct unit *b)
+{
+	for (size_t i = 0; i < a->node_count; i++) {
+		for (size_t j = 0; j < b->node_count; j++) {
+			const struct unit_node *node = &b->nodes[j];
+
+			if (node->type == NODE_DEVICE && node->identity.type != 0 &&
+			    memcmp(&a->nodes[i].identity, &node->identity,
+				   sizeof(node->identity)) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 int node_identify(const char *root, const char *path, struct node_identity *ret)
 {
 	KUDEV_AUTO_FREE char *full = mem_printf("%s%s", root, path);

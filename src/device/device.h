@@ -73,6 +73,9 @@ const struct unit_node *unit_main_node(const struct unit *unit);
 /* Whether two units consist of the same nodes in the same order. */
 bool unit_same_nodes(const struct unit *a, const struct unit *b);
 
+/* Whether one device node, under whatever name, is in both. */
+bool unit_has_common_node(const struct unit *a, const struct unit *b);
+
 /*
  * Follows links. -errno if there is no such thing: -ENOENT also for a dangling link.
  * root is "" or the directory under which path is looked up.

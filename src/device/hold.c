@@ -314,10 +314,11 @@ void inventory_stir(struct inventory *inventory)
 		inventory->on_stir(inventory->on_stir_data);
 }
 
-/* Whether it is not reported, as if it were of the past. */
+/* Whether it is not reported, as if it were of the past, or only by the way. */
 static bool is_away(const struct device *device)
 {
-	return device->absence && !device->seen;
+	return device->absence &&
+	       (!device->seen || device->absence_cause == DEVICE_CLAIMED);
 }
 
 /* When it can be forgotten, if it is still away and free then. */

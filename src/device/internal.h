@@ -4,8 +4,8 @@
 
 /*
  * What the parts of the inventory share: inventory.c, which knows what is there, classes.c,
- * which knows of what, hold.c, which knows what pods hold, and listing.c, which numbers what
- * is listed. Thread: the loop thread.
+ * which knows of what, hold.c, which knows what pods hold, rivals.c, which knows who has what
+ * several want, and listing.c, which numbers what is listed. Thread: the loop thread.
  */
 
 #include "device/inventory.h"
@@ -43,6 +43,19 @@ bool inventory_is_in_use(const struct inventory *inventory, const struct device 
 /* Another class may have its nodes. */
 void inventory_unclaim(struct inventory *inventory, struct inventory_class *class,
 		       struct device *device);
+
+/* The device can't be had, because another class has a node of it. */
+void inventory_set_claimed(struct inventory *inventory, struct inventory_class *class,
+			   struct device *device, const struct config_class *by);
+
+/*
+ * The class that keeps this one from having the unit, which is then a conflict; NULL: none.
+ * device is the unit as it is known, or NULL.
+ */
+const struct inventory_class *inventory_find_rival(struct inventory *inventory,
+						   struct inventory_class *class,
+						   const struct device *device,
+						   const struct unit *unit);
 
 /* Tells the observers of the class. */
 void inventory_class_tell(struct inventory_class *class);

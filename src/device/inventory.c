@@ -147,20 +147,6 @@ static void log_summary(struct inventory_class *class)
 		 LOG_COUNT("suppressed", suppressed));
 }
 
-/* The class that has one of the nodes, which is then reported; NULL: none. */
-static const struct inventory_class *find_rival(struct inventory *inventory,
-						struct inventory_class *class,
-						const struct unit *unit)
-{
-	const struct unit_node *node;
-	const struct inventory_class *rival = claims_rival(inventory->claims, class, unit,
-							   &node);
-
-	if (rival)
-		conflicts_add(class, node->host_path, rival->config);
-	return rival;
-}
-
 /* After what makes a device healthy or not has changed. */
 static void judge(struct inventory_class *class, struct device *device)
 {
@@ -248,6 +234,13 @@ static void set_absence(struct inventory *inventory, struct inventory_class *cla
 	if (!was_there && !absence)
 		note_arrival(class, device);
 	judge(class, device);
+}
+
+void inventory_set_claimed(struct inventory *inventory, struct inventory_class *class,
+			   struct device *device, const struct config_class *by)
+{
+	set_absence(inventory, class, device, DEVICE_CLAIMED,
+		    mem_printf("class %s has its node", by->name));
 }
 
 void inventory_set_failure(struct inventory_class *class, struct device *device,
@@ -391,21 +384,6 @@ static const struct device *find_doubtful_hold(const struct inventory *inventory
 		       : NULL;
 }
 
-static bool have_common_node(const struct unit *a, const struct unit *b)
-{
-	for (size_t i = 0; i < a->node_count; i++) {
-		for (size_t j = 0; j < b->node_count; j++) {
-			const struct unit_node *node = &b->nodes[j];
-
-			if (node->type == NODE_DEVICE && node->identity.type != 0 &&
-			    memcmp(&a->nodes[i].identity, &node->identity,
-				   sizeof(node->identity)) == 0)
-				return true;
-		}
-	}
-	return false;
-}
-
 /* A pod holds it under an ID that it has no more, as after a change of its class. */
 static bool is_former(const struct inventory *inventory, const struct device *device)
 {
@@ -446,7 +424,8 @@ static const struct device *find_former(const struct inventory *inventory,
 				 device->class->shares_nodes;
 
 		if (!is_shared && strcmp(device->unit.id, unit->id) != 0 &&
-		    have_common_node(&device->unit, unit) && is_former(inventory, device))
+		    unit_has_common_node(&device->unit, unit) &&
+		    is_former(inventory, device))
 			return device;
 	}
 	return NULL;
@@ -492,7 +471,7 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 	/* Overlapping groups give the same unit twice, which is one device. */
 	if (device && device->seen)
 		return;
-	rival = find_rival(inventory, class, unit);
+	rival = inventory_find_rival(inventory, class, device, unit);
 	doubtful = find_doubtful_hold(inventory, class, unit);
 	former = find_former(inventory, class, device, unit);
 	if (unit->absence) {
@@ -506,8 +485,7 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 			    mem_printf("a pod may hold it as %s", doubtful->unit.id));
 	} else if (rival && device) {
 		device->seen = true;
-		set_absence(inventory, class, device, DEVICE_CLAIMED,
-			    mem_printf("class %s has its node", rival->config->name));
+		inventory_set_claimed(inventory, class, device, rival->config);
 	} else if (rival) {
 		return;
 	} else if (device) {
@@ -612,10 +590,9 @@ static void keep_device(struct inventory *inventory, struct inventory_class *cla
 
 	if (device->absence || device->has_claims)
 		return;
-	rival = find_rival(inventory, class, &device->unit);
+	rival = inventory_find_rival(inventory, class, device, &device->unit);
 	if (rival)
-		set_absence(inventory, class, device, DEVICE_CLAIMED,
-			    mem_printf("class %s has its node", rival->config->name));
+		inventory_set_claimed(inventory, class, device, rival->config);
 	else
 		claim_device(inventory, class, device);
 }

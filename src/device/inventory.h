@@ -116,6 +116,7 @@ struct inventory_class {
 	size_t list_size; /* bytes, see list_device_size() */
 	uint64_t version; /* grows with each change that the kubelet should hear of */
 	struct conflict_list *conflicts; /* of the last report */
+	struct strings expected; /* paths of nodes that are about to come for it */
 	struct inventory_stats stats;
 	int64_t event_us; /* when that came which led to event_version; clock_us() */
 	uint64_t event_version; /* 0: none yet */
@@ -168,9 +169,16 @@ void inventory_class_ignore(struct inventory_class *class, const void *data);
 /*
  * Takes in what a source sees now of a class: all of it. Empties the list. New devices
  * are added unless another class has claimed one of their nodes or the list would outgrow
- * what the kubelet takes; known ones that are missing turn unhealthy.
+ * what the kubelet takes; known ones that are missing turn unhealthy. Of what no pod holds
+ * of them, a class behind this one in the configuration has to give up its devices.
  */
 void inventory_report(struct inventory *inventory, size_t index, struct unit_list *units);
+
+/*
+ * The paths of nodes that are about to come for the class, which are taken over: classes
+ * behind it in the configuration do not begin to have them.
+ */
+void inventory_expect(struct inventory *inventory, size_t index, struct strings *paths);
 
 /* Before a report that an event led to: when that came, by clock_us(). */
 void inventory_note_event(struct inventory *inventory, size_t index, int64_t event_us);

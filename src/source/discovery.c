@@ -300,6 +300,7 @@ static bool scan_class(struct class_watch *watched)
 	if (!watched->source) {
 		watched->failures++;
 		/* What another source found is not of the class any more. */
+		inventory_expect(inventory, watched->index, &scan.expected);
 		inventory_report(inventory, watched->index, &scan.units);
 		note_known(watched);
 		return false;
@@ -312,6 +313,7 @@ static bool scan_class(struct class_watch *watched)
 		return false;
 	}
 	log_degraded(watched, &scan);
+	inventory_expect(inventory, watched->index, &scan.expected);
 	if (!scan.is_pending || !watched->is_known) {
 		note_event(watched);
 		inventory_report(inventory, watched->index, &scan.units);

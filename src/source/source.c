@@ -96,6 +96,7 @@ void scan_clear(struct scan *scan)
 	remarks_clear(&scan->notes);
 	unit_list_clear(&scan->units);
 	strings_clear(&scan->directories);
+	strings_clear(&scan->expected);
 	free(scan->degraded);
 	*scan = (struct scan)SCAN_INIT;
 }

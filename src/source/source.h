@@ -33,6 +33,7 @@ struct remark_list {
 struct scan {
 	struct unit_list units;
 	struct strings directories; /* with the root; they need not exist */
+	struct strings expected;    /* nodes that may be about to come for the class */
 	struct remark_list missing; /* what should give a device and doesn't */
 	struct remark_list notes;   /* what is not quite as one may think */
 	char *degraded;	  /* why the class can't have its devices; NULL: it can */

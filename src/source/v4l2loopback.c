@@ -603,6 +603,11 @@ static int v4l2loopback_scan(struct source *base, struct scan *ret, struct error
 	}
 	if (source->host && source->is_stale && !source->look)
 		start_look(source);
+	/* What the worker makes is there before it is known to be as it should be. */
+	for (size_t i = 0; i < source->count; i++) {
+		if (source->look || source->slots[i].reset)
+			strings_add(&ret->expected, source->slots[i].path);
+	}
 	ret->is_pending = ret->is_pending && !source->is_late;
 	mem_replace(&ret->degraded, source->degraded);
 	if (source->note)

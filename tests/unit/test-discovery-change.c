@@ -170,6 +170,27 @@ static void cameras_that_are_looked_at_anew_stay_in_their_class(void **state)
 	assert_string_equal(node.known, "01");
 }
 
+/* What the worker makes is seen by all before it is known to be as it should be. */
+static void cameras_in_the_making_are_left_to_their_class(void **state)
+{
+	struct fixture *fixture = *state;
+
+	kernel_load(KERNEL_0_15_4);
+	close_gate(KERNEL_ADD_NEW);
+	begin(fixture, CLASSES(TWO_CAMERAS ANY));
+	assert_posted(&gate.begun);
+	close_gate(KERNEL_QUERY_NEW);
+	sem_post(&gate.open);
+	assert_posted(&gate.begun);
+	assert_true(kernel_count_devices() > 0);
+	discovery_rescan(node.discovery);
+	expect_now(0, "");
+	expect_now(1, "");
+	open_gate();
+	await(fixture, 0, "video10 video11");
+	expect_now(1, "");
+}
+
 static void a_class_before_them_gets_them(void **state)
 {
 	struct fixture *fixture = *state;
@@ -304,6 +325,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		NODE_TEST(cameras_that_are_looked_at_anew_stay_in_their_class),
+		NODE_TEST(cameras_in_the_making_are_left_to_their_class),
 		NODE_TEST(a_class_before_them_gets_them),
 		NODE_TEST(a_source_that_cannot_be_opened_leaves_its_class_empty),
 		NODE_TEST(other_templates_leave_the_source_as_it_is),

@@ -43,6 +43,80 @@ static struct inventory_class *find(struct fixture *fixture, const char *resourc
 	return inventory_find_class(fixture->inventory, resource);
 }
 
+static void the_first_class_has_what_a_later_one_saw_first(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_nodes(fixture);
+	HOLD(fixture, NULL);
+	REPORT(fixture, TWO, "a=/a", "b=/b");
+	REPORT(fixture, THREE, "0=/c", "1=/c");
+	fixture->changes = 0;
+	REPORT(fixture, ONE, "x=/a", "y=/c");
+	expect(fixture, ONE, "x y");
+	expect(fixture, TWO, "a! b");
+	expect(fixture, THREE, "0! 1!");
+	assert_string_equal(reason_of(fixture, TWO, "a"), "class one has its node");
+	assert_int_equal(fixture->changes, 3);
+	/* It comes to that again when the first one does not want it any more. */
+	assert_int_equal(find(fixture, "kudev.io/two")->conflicts->total, 1);
+	REPORT(fixture, ONE, "y=/c");
+	REPORT(fixture, TWO, "a=/a", "b=/b");
+	expect(fixture, TWO, "a b");
+}
+
+static void what_a_pod_holds_stays_with_a_later_class(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_nodes(fixture);
+	REPORT(fixture, TWO, "a=/a");
+	REPORT(fixture, THREE, "0=/c", "1=/c");
+	/* What pods hold is not known yet. */
+	REPORT(fixture, ONE, "x=/a");
+	expect(fixture, ONE, "");
+	HOLD(fixture, "kudev.io/two a", "kudev.io/three 1");
+	REPORT(fixture, ONE, "x=/a", "y=/c");
+	expect(fixture, ONE, "");
+	expect(fixture, TWO, "a");
+	expect(fixture, THREE, "0 1");
+	HOLD(fixture, NULL);
+	REPORT(fixture, ONE, "x=/a", "y=/c");
+	expect(fixture, ONE, "x y");
+}
+
+static void what_the_first_class_expects_is_left_to_it(void **state)
+{
+	struct fixture *fixture = *state;
+	struct strings paths = {0};
+	uint64_t releases;
+
+	make_nodes(fixture);
+	HOLD(fixture, NULL);
+	REPORT(fixture, THREE, "b=/b");
+	strings_add(&paths, "/a");
+	strings_add(&paths, "/b");
+	inventory_expect(fixture->inventory, TWO, &paths);
+	assert_int_equal(paths.count, 0);
+	REPORT(fixture, ONE, "c=/c");
+	REPORT(fixture, THREE, "a=/a", "b=/b");
+	expect(fixture, THREE, "b");
+	assert_int_equal(find(fixture, "kudev.io/three")->conflicts->total, 1);
+	/* Not those before it, nor itself. */
+	REPORT(fixture, ONE, "c=/c", "a=/a");
+	expect(fixture, ONE, "c a");
+	REPORT(fixture, ONE, "c=/c");
+	REPORT(fixture, TWO, "b=/b");
+	expect(fixture, TWO, "b");
+	expect(fixture, THREE, "b!");
+	/* Who has waited is asked once more. */
+	releases = inventory_releases(fixture->inventory);
+	inventory_expect(fixture->inventory, TWO, &paths);
+	assert_true(inventory_releases(fixture->inventory) > releases);
+	REPORT(fixture, THREE, "a=/a");
+	expect(fixture, THREE, "b! a");
+}
+
 static void free_devices_go_to_the_first_class_that_wants_them(void **state)
 {
 	struct fixture *fixture = *state;
@@ -299,6 +373,9 @@ static void of_two_that_pods_hold_neither_is_taken_away(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(the_first_class_has_what_a_later_one_saw_first),
+		TEST(what_a_pod_holds_stays_with_a_later_class),
+		TEST(what_the_first_class_expects_is_left_to_it),
 		TEST(free_devices_go_to_the_first_class_that_wants_them),
 		TEST(a_held_device_keeps_its_nodes_until_it_is_released),
 		TEST(what_was_handed_out_just_now_is_held),
