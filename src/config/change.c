@@ -211,8 +211,6 @@ void config_compare(const struct config *old, const struct config *next,
 	};
 	for (size_t i = 0; i < next->class_count; i++)
 		ret->steps[i] = find_step(old, &next->classes[i]);
-	ret->removed = old->class_count - config_change_count(ret, CLASS_SAME) -
-		       config_change_count(ret, CLASS_CHANGED);
 }
 
 /* The old one still needs its own until the change is over. */
@@ -240,15 +238,6 @@ void config_keep_start(const struct config *old, struct config *next,
 void config_change_clear(struct config_change *change)
 {
 	free(change->steps);
-}
-
-size_t config_change_count(const struct config_change *change, enum class_change wanted)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < change->next->class_count; i++)
-		count += change->steps[i].change == wanted;
-	return count;
 }
 
 void *config_change_apply(const struct config_change *change, void *items,

@@ -25,15 +25,11 @@ struct config_change {
 	const struct config *old;
 	const struct config *next;
 	struct class_step *steps; /* by position in the new one */
-	size_t removed;		  /* classes that are in the old one alone */
 };
 
 void config_compare(const struct config *old, const struct config *next,
 		    struct config_change *ret);
 void config_change_clear(struct config_change *change);
-
-/* How many classes of the new configuration are changed in this way. */
-size_t config_change_count(const struct config_change *change, enum class_change wanted);
 
 /*
  * Orders items, an array of one pointer a class, as the new configuration has its classes:
