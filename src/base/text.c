@@ -101,6 +101,27 @@ char *text_clean(const char *text)
 	return clean;
 }
 
+char *text_legible(const char *text)
+{
+	char *clean = mem_alloc(strlen("\\xNN") * strlen(text) + 1);
+	size_t left = strlen(text);
+	char *end = clean;
+
+	while (left > 0) {
+		uint32_t rune = 0;
+		size_t length = text_decode(text, left, &rune);
+		bool is_bad = length == 0 || rune < 0x20 || (rune >= 0x7f && rune < 0xa0);
+		size_t step = length ? length : 1;
+
+		for (size_t i = 0; i < step; i++)
+			end += sprintf(end, is_bad ? "\\x%02x" : "%c", (uint8_t)text[i]);
+		text += step;
+		left -= step;
+	}
+	*end = '\0';
+	return clean;
+}
+
 char *text_quote(const char *text)
 {
 	char *quoted = NULL;

@@ -28,6 +28,12 @@ bool text_is_utf8(const char *text);
 char *text_clean(const char *text);
 
 /*
+ * For a terminal, which nothing of what others named may steer: control characters and what is
+ * not UTF-8 are \xNN, as in udev's properties. The backslash stays as it is, so that these do.
+ */
+char *text_legible(const char *text);
+
+/*
  * In double quotes, with control characters and bytes that are not UTF-8 escaped, and
  * cut off with an ellipsis after about 80 bytes.
  */

@@ -158,32 +158,6 @@ static void note_classes(struct machine *machine, const struct config *config)
 
 /* Output. */
 
-/*
- * What hardware says of itself may be any bytes, and escape sequences for a terminal among
- * them: control characters and what is not UTF-8 become \xNN, as in udev's properties. The
- * backslash stays as it is, so that these do. The caller frees the result.
- */
-static char *legible(const char *text)
-{
-	char *clean = mem_alloc(strlen("\\xNN") * strlen(text) + 1);
-	size_t left = strlen(text);
-	char *end = clean;
-
-	while (left > 0) {
-		uint32_t rune = 0;
-		size_t length = text_decode(text, left, &rune);
-		bool is_bad = length == 0 || rune < 0x20 || (rune >= 0x7f && rune < 0xa0);
-		size_t step = length ? length : 1;
-
-		for (size_t i = 0; i < step; i++)
-			end += sprintf(end, is_bad ? "\\x%02x" : "%c", (uint8_t)text[i]);
-		text += step;
-		left -= step;
-	}
-	*end = '\0';
-	return clean;
-}
-
 /* What hardly anybody wants to hand out: terminals without hardware, memory, … */
 static bool is_dull(const struct item *item)
 {
@@ -220,7 +194,7 @@ static char *describe_usb(struct udev_device *device)
 
 static void print_cell(const char *text, int width)
 {
-	KUDEV_AUTO_FREE char *clean = legible(text && *text ? text : "-");
+	KUDEV_AUTO_FREE char *clean = text_legible(text && *text ? text : "-");
 
 	printf("%-*s ", width, clean);
 }
@@ -262,7 +236,7 @@ static void print_table(const struct machine *machine, bool all)
 
 static struct json_object *text_json(const char *text)
 {
-	KUDEV_AUTO_FREE char *clean = legible(text);
+	KUDEV_AUTO_FREE char *clean = text_legible(text);
 
 	return json_object_new_string(clean);
 }
@@ -291,7 +265,8 @@ static struct json_object *properties_json(struct udev_device *device)
 
 	udev_list_entry_foreach(entry, udev_device_get_properties_list_entry(device))
 	{
-		KUDEV_AUTO_FREE char *name = legible(udev_list_entry_get_name(entry));
+		KUDEV_AUTO_FREE char *name =
+			text_legible(udev_list_entry_get_name(entry));
 
 		if (strncmp(name, "ID_", 3) == 0)
 			add_text(object, name, udev_list_entry_get_value(entry));

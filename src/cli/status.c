@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/unix.h"
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -24,16 +25,9 @@ struct table {
 	size_t capacity;
 };
 
-/* Nothing of what others named may steer a terminal. */
-static char *legible(const char *text)
+static char *shown(const char *text)
 {
-	char *copy = mem_string(text && *text ? text : "-");
-
-	for (char *at = copy; *at; at++) {
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = '?';
-	}
-	return copy;
+	return text_legible(text && *text ? text : "-");
 }
 
 static const char *text_at(struct json_object *object, const char *key)
@@ -73,7 +67,7 @@ static void add_row(struct table *table, const char *const *cells)
 			       sizeof(*table->rows));
 	row = &table->rows[table->count++];
 	for (size_t i = 0; i < COLUMNS; i++)
-		row->cells[i] = legible(cells[i]);
+		row->cells[i] = shown(cells[i]);
 }
 
 static void print_table(struct table *table)
@@ -142,8 +136,8 @@ static void add_devices(struct table *table, struct json_object *class)
 
 static void print_problem(const char *what, const char *which, const char *text)
 {
-	KUDEV_AUTO_FREE char *clean = legible(text);
-	KUDEV_AUTO_FREE char *subject = legible(which);
+	KUDEV_AUTO_FREE char *clean = shown(text);
+	KUDEV_AUTO_FREE char *subject = shown(which);
 
 	if (text)
 		printf("%s%s%s: %s\n", what, which ? " " : "", which ? subject : "",
@@ -173,10 +167,10 @@ static void print_problems(struct json_object *status)
 static void print_status(struct json_object *status)
 {
 	struct table table = {0};
-	KUDEV_AUTO_FREE char *version = legible(text_at(status, "version"));
-	KUDEV_AUTO_FREE char *node = legible(text_at(status, "node"));
+	KUDEV_AUTO_FREE char *version = shown(text_at(status, "version"));
+	KUDEV_AUTO_FREE char *node = shown(text_at(status, "node"));
 	bool has_node = text_at(status, "node") != NULL;
-	KUDEV_AUTO_FREE char *started = legible(text_at(status, "started"));
+	KUDEV_AUTO_FREE char *started = shown(text_at(status, "started"));
 
 	printf("kudev %s%s%s, %s, since %s, configuration %lld\n", version,
 	       has_node ? " on " : "", has_node ? node : "",

@@ -157,6 +157,27 @@ static void clean_leaves_utf8_alone(void **state)
 	}
 }
 
+static void legible_steers_no_terminal(void **state)
+{
+	static const struct {
+		const char *text, *legible;
+	} tests[] = {
+		{"", ""},
+		{"a \\x20 \xc3\xa4", "a \\x20 \xc3\xa4"},
+		{"\x1b[2J\n\x7f", "\\x1b[2J\\x0a\\x7f"},
+		{"\xff\xc3", "\\xff\\xc3"},
+		/* The same as an escape and a bracket, in one character. */
+		{"\xc2\x9b", "\\xc2\\x9b"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(tests); i++) {
+		KUDEV_AUTO_FREE char *legible = text_legible(tests[i].text);
+
+		assert_string_equal(legible, tests[i].legible);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +185,7 @@ int main(void)
 		cmocka_unit_test(quote_cuts_off_a_long_text_between_characters),
 		cmocka_unit_test(decode_takes_utf8_alone),
 		cmocka_unit_test(clean_leaves_utf8_alone),
+		cmocka_unit_test(legible_steers_no_terminal),
 		cmocka_unit_test(join_reads_as_a_sentence),
 		cmocka_unit_test(nearest_finds_slips_and_nothing_else),
 	};
