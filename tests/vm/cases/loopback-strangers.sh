@@ -26,7 +26,8 @@ has_driver()
 	[ "$(vm-frames info "$1" | sed -n 's/^driver //p')" = "$2" ]
 }
 
-# vivid has one number of the class: no camera takes it, and none is made in its place.
+# vivid has one number of the class: no camera takes it, and none is made in its place. A class
+# behind it that takes whatever there is gets that one alone.
 other_driver()
 {
 	/usr/sbin/modprobe vivid n_devs=1 node_types=0x1 vid_cap_nr=11
@@ -35,8 +36,12 @@ other_driver()
 classes:
   - name: camera
     v4l2loopback: {count: 3, label: "Cam {index}"}
+  - name: other
+    paths: [/dev/video*]
 YAML
 	expect "$version: the others are made" has_healthy camera 2 3
+	expect "$version: the next class gets what is not ours" has_healthy other 1 1
+	assert "$version: and no camera in the making" is_healthy other video11
 	assert "$version: the one that vivid has is Unhealthy" is_unhealthy camera video11
 	assert "$version: nothing is made besides" test ! -e /dev/video13
 	assert "$version: check tells who has it" \
