@@ -440,10 +440,20 @@ def test_status_is_json_whatever_the_log_level(stage):
     assert json.dumps(web.status())
 
 
+def closed(schema):
+    """The schema, without what may be added one day."""
+    if isinstance(schema, list):
+        return [closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    extra = {"additionalProperties": False} if isinstance(schema.get("properties"), dict) else {}
+    return extra | {key: closed(value) for key, value in schema.items()}
+
+
 def test_status_is_as_its_schema_says(stage):
     jsonschema = pytest.importorskip("jsonschema",
                                      reason="no jsonschema (Debian: python3-jsonschema)")
-    schema = json.loads((REPOSITORY / "docs/status.schema.json").read_text())
+    schema = closed(json.loads((REPOSITORY / "docs/status.schema.json").read_text()))
     jsonschema.Draft7Validator.check_schema(schema)
     stage.plug_serials(2)
     web, _kudev = serve(stage, stage.serial(),
