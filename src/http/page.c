@@ -428,7 +428,7 @@ static void print_events(const struct page *page)
 
 	print(page, "<section><h2>Last events</h2>\n"
 		    "<table><caption>Last events, the newest first</caption><thead><tr>"
-		    "<th scope=\"col\">Time</th><th scope=\"col\">Level</th>"
+		    "<th scope=\"col\">Time (UTC)</th><th scope=\"col\">Level</th>"
 		    "<th scope=\"col\">Event</th></tr></thead><tbody>\n");
 	for (size_t i = 0; (line = log_kept(i)); i++) {
 		struct json_object *event = json_tokener_parse(line);
