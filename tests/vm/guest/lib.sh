@@ -897,3 +897,39 @@ in_pod()
 	# shellcheck disable=SC2086,SC2016  # words; for the inner shell
 	exec /usr/bin/unshare --mount $flags /bin/sh -c "$setup"'; exec "$@"' in_pod "$@"
 }
+
+# in_container [privileged] COMMAND...: the same in a root of its own, with what deploy/base
+# mounts there, a network of its own and no capabilities; or with what
+# deploy/components/v4l2loopback adds.
+in_container()
+{
+	local modules=: access=ro
+	local rights="/usr/bin/setpriv --bounding-set=-all --inh-caps=-all --no-new-privs"
+
+	if [ "$1" = privileged ]; then
+		shift
+		modules="mount --bind /lib/modules lib/modules"
+		access=rw
+		rights=
+	fi
+	# shellcheck disable=SC2086,SC2016  # words; for the inner shell
+	exec /usr/bin/unshare --mount --net /bin/sh -ec '
+		root=/tmp/container
+		mkdir -p $root
+		mount -t tmpfs tmpfs $root
+		cd $root
+		mkdir -p dev lib/modules proc run/udev sys tmp usr .'"$state .$plugins"'
+		ln -s usr/bin usr/lib64 .
+		mount --bind /usr usr
+		mount -o remount,bind,ro usr
+		mount --bind /dev dev
+		mount -o remount,bind,'$access' dev
+		mount -t proc proc proc
+		mount -t sysfs -o '$access' sysfs sys
+		mount --bind /run/udev run/udev
+		mount --bind '"$state .$state"'
+		mount --bind '"$plugins .$plugins"'
+		'"$modules"'
+		mount -o remount,ro .
+		exec chroot . '"$rights"' "$@"' in_container "$@"
+}
