@@ -39,8 +39,13 @@ confirm()
 	[[ -z $is_sure ]] || return 0
 	[[ -t 0 ]] || die "nobody is there to ask: say --yes"
 	printf 'Remove these from namespace %s? [y/N] ' "$namespace"
-	read -r answer
+	read -r answer || true
 	[[ $answer == [yY]* ]] || die "nothing was removed"
+}
+
+pods_left()
+{
+	ask get pods -n "$namespace" -l "$selector" -o name
 }
 
 while (($#)); do
@@ -74,9 +79,13 @@ printf '%s\n' "$ours"
 need_right delete daemonsets.apps
 confirm
 kube delete "$all" -n "$namespace" -l "$selector" --ignore-not-found --timeout="$timeout"
-# The DaemonSet is gone before its pods are.
-if [[ -n $(ask get pods -n "$namespace" -l "$selector" -o name) ]]; then
-	kube wait pods -n "$namespace" -l "$selector" --for=delete --timeout="$timeout"
+# The DaemonSet is gone before its pods are; they may all be gone when the wait for them begins, and
+# kubectl then finds fault with that.
+left=$(pods_left)
+if [[ -n $left ]] && ! said=$(kube wait pods -n "$namespace" -l "$selector" --for=delete \
+	--timeout="$timeout" 2>&1); then
+	left=$(pods_left)
+	[[ -z $left ]] || die "these do not end: ${left//$'\n'/ } ($(last_line "$said"))"
 fi
 cat <<'END'
 == kudev is gone. What stays on the nodes, until they start anew or somebody removes it:

@@ -43,12 +43,17 @@ find_target()
 {
 	local name=$1
 
-	if [[ -n $name && $name != */* && -d $deploy_dir/overlays/$name ]]; then
+	# Neither "." nor ".." is one.
+	if [[ -n $name && $name != */* && -e $deploy_dir/overlays/$name/kustomization.yaml ]]; then
 		name=$deploy_dir/overlays/$name
 	fi
 	[[ -e $name ]] ||
 		refuse "there is neither an overlay nor a directory or file \"$1\""
-	target=$(cd "$(dirname "$name")" && pwd -P)/$(basename "$name")
+	if [[ -d $name ]]; then
+		target=$(cd "$name" && pwd -P)
+	else
+		target=$(cd "$(dirname "$name")" && pwd -P)/$(basename "$name")
+	fi
 }
 
 # Kustomize wants the way from one directory to another without a leading slash.
@@ -68,7 +73,7 @@ write_kustomization()
 		cp "$target" target.yaml
 	fi
 	printf '%s\n' "apiVersion: kustomize.config.k8s.io/v1beta1" "kind: Kustomization" \
-		"resources: [\"$resource\"]" ${namespace:+"namespace: $namespace"}
+		"resources: [\"$resource\"]" ${namespace:+"namespace: \"$namespace\""}
 	[[ -n $image$config ]] || return 0
 	printf 'patches:\n'
 	[[ -z $image ]] || printf '%s\n' "  - target: {kind: DaemonSet, labelSelector: $selector}" \
@@ -95,7 +100,9 @@ render()
 value_of_daemonset()
 {
 	awk -v key="$1:" '/^---/ { kind = "" } /^kind: / { kind = $2 }
-		kind == "DaemonSet" && ($1 == key || $2 == key) { print $NF; exit }' "$work/all.yaml"
+		kind == "DaemonSet" && ($1 == key || $2 == key) {
+			gsub(/"/, "", $NF); print $NF; exit
+		}' "$work/all.yaml"
 }
 
 has_config_map()
@@ -166,9 +173,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 render
 check_rendered
-provide_namespace
 need_right create daemonsets.apps
 leave_to_helm upgrade
+provide_namespace
 
 if [[ -n $is_trial ]]; then
 	say "a trial; nothing is changed"

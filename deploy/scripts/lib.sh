@@ -4,6 +4,7 @@
 # does not run. To be sourced with "set -euo pipefail" by bash, 3.2 or newer: no mapfile, and
 # arrays that are never empty.
 
+unset CDPATH # with it cd prints where it went
 deploy_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 selector=app.kubernetes.io/name=kudev
 namespace=kube-system
@@ -11,6 +12,7 @@ context=
 timeout=300s
 # Several words for "k3s kubectl", "k0s kubectl", "microk8s kubectl".
 read -r -a kubectl <<<"${KUBECTL:-kubectl}"
+[[ -n ${kubectl[*]:-} ]] || kubectl=(kubectl)
 
 say()
 {
@@ -45,6 +47,10 @@ common_option()
 	*) return 1 ;;
 	esac
 	[[ ${2:-} == [!-]* ]] || refuse "$1 needs a value"
+	# What kubectl has against them it would say too late: after a change, before the wait.
+	[[ $timeout =~ ^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$ ]] || refuse "\"$timeout\" is no time such as 90s"
+	[[ -z $namespace || $namespace =~ ^[a-z0-9]([-a-z0-9]*[a-z0-9])?$ ]] ||
+		refuse "\"$namespace\" is no name of a namespace"
 }
 
 common_help()
@@ -137,9 +143,12 @@ pod_format+='{.status.containerStatuses[0].state.waiting.reason}|'
 pod_format+='{.status.containerStatuses[0].state.waiting.message}{"\n"}{end}'
 
 # kudev's pods, a line each: name|node|phase|ready|restarts|waiting for|message
+# A message of several lines becomes one.
 pods()
 {
-	ask get pods -n "$namespace" -l "$selector" -o jsonpath="$pod_format"
+	ask get pods -n "$namespace" -l "$selector" -o jsonpath="$pod_format" |
+		awk -F '|' 'NF < 7 { if (NF) printf " %s", $0; next }
+			NR > 1 { print "" } { printf "%s", $0 } END { print "" }'
 }
 
 # What to do about a container that waits for this reason.
@@ -183,7 +192,8 @@ explain()
 	local name node phase ready restarts reason message
 
 	while IFS='|' read -r name node phase ready restarts reason message; do
-		[[ $ready == true ]] || explain_pod "$name" "$node" "$phase" "$restarts" "$reason" "$message"
+		[[ -z $name || $ready == true ]] ||
+			explain_pod "$name" "$node" "$phase" "$restarts" "$reason" "$message"
 	done <<<"$(pods)"
 	ask get events -n "$namespace" --field-selector reason=FailedCreate,involvedObject.kind=DaemonSet \
 		-o jsonpath='{range .items[*]}{.involvedObject.name}: {.message}{"\n"}{end}' |
@@ -203,7 +213,7 @@ wait_for_rollout()
 	done
 }
 
-# The devices that nodes offer, those of other plugins too: node resource allocatable capacity
+# node_devices [NODE]: what nodes offer, other plugins' too: node resource allocatable capacity
 node_devices()
 {
 	local format
@@ -212,7 +222,9 @@ node_devices()
 	format='{{range .items}}{{$node := .metadata.name}}{{$capacity := .status.capacity}}
 {{- range $name, $count := .status.allocatable}}
 {{- $node}} {{$name}} {{$count}} {{index $capacity $name}}{{"\n"}}{{end}}{{end}}'
-	ask get nodes "$@" -o go-template="$format" | awk '$2 ~ "/" && $2 !~ "kubernetes.io/"'
+	# A list, even of one: a node by its name would come alone.
+	ask get nodes ${1:+--field-selector="metadata.name=$1"} -o go-template="$format" |
+		awk '$2 ~ "/" && $2 !~ "kubernetes.io/"'
 }
 
 # An image must not become more than one word of YAML.

@@ -17,7 +17,8 @@ update.sh [OPTION]...: another image or configuration for the kudev of a cluster
 
   --image IMAGE          the image; one node in ten at a time, as the DaemonSet says
   --config FILE          the kudev.yaml; kudev reads it by itself within some two minutes
-  --undo                 back to the image and settings before the last ones
+  --undo                 back to the image and settings before the last change of them;
+                         a restart.sh is one too
   --dry-run              have the cluster check it, change nothing
 END
 	common_help

@@ -105,7 +105,7 @@ class Cluster:
         here = shlex.quote(str(self.directory))
         lines = ["#!/bin/bash", f"cd {here}", 'line="$*"', 'printf "%s\\0" "$#" "$@" >>calls']
         for call, answer in self.rules:
-            steps = ["cp -r \"${!#}/.\" kept"] if answer.get("keep") else []
+            steps = ["cp -r \"${@: -1}/.\" kept"] if answer.get("keep") else []
             steps += [f"printf %s {shlex.quote(answer.get('stdout', ''))}",
                       f"printf %s {shlex.quote(answer.get('stderr', ''))} >&2",
                       f"exit {answer.get('code', 0)}"]
@@ -119,15 +119,15 @@ class Cluster:
         clean = {key: value for key, value in os.environ.items() if key != "KUBECTL"}
         return {**clean, "PATH": f"{self.kubectl.parent}:{os.environ['PATH']}", **more}
 
-    def run(self, script: str, *args, env=None) -> subprocess.CompletedProcess:
+    def run(self, script: str, *args, **more) -> subprocess.CompletedProcess:
         self.write_kubectl()
-        return self.run_as_is(script, *args, env=env)
+        return self.run_as_is(script, *args, **more)
 
-    def run_as_is(self, script: str, *args, env=None) -> subprocess.CompletedProcess:
+    def run_as_is(self, script: str, *args, env=None, cwd=None) -> subprocess.CompletedProcess:
         """With whatever kubectl there is."""
         return subprocess.run(
             [SCRIPTS / f"{script}.sh", *map(str, args)], stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=limit(20), check=False,
+            capture_output=True, text=True, timeout=limit(20), check=False, cwd=cwd,
             env=self.environment(**(env or {})))
 
     def close(self):

@@ -56,7 +56,9 @@ def test_help_fits_a_screen_and_needs_no_cluster(cluster, name):
     *([name, "--no-such-option"] for name in SCRIPTS),
     *([name, "-n"] for name in SCRIPTS), ["deploy", "--image"], ["deploy", "--image", "a b"],
     ["deploy", "no-such-overlay"], ["deploy", ""], ["deploy", "--config"], ["update"], ["update", "word"],
-    ["update", "--undo", "--image", IMAGE], ["restart", "--node", "--all"]], ids=" ".join)
+    ["update", "--undo", "--image", IMAGE], ["restart", "--node", "--all"],
+    ["update", "--image", IMAGE, "--timeout", "60"], ["clean-up", "--timeout", "soon"],
+    ["restart", "-n", "a b"], ["deploy", "-n", "x: y"]], ids=" ".join)
 def test_wrong_usage_is_exit_status_2_with_a_message(cluster, args):
     fails(cluster.run(*args), "--help", code=2)
     assert not cluster.calls
@@ -126,6 +128,11 @@ def test_kubectl_may_be_several_words(cluster):
     assert all(call[0] == "--kubeconfig=/etc/k3s.yaml" for call in cluster.calls)
 
 
+def test_kubectl_may_be_blank(cluster):
+    works(cluster.run("restart", env={"KUBECTL": " "}))
+    assert cluster.changes()
+
+
 # deploy
 
 def test_deploy_applies_what_it_rendered_and_waits(cluster):
@@ -134,7 +141,7 @@ def test_deploy_applies_what_it_rendered_and_waits(cluster):
         works(cluster.run(*WORK["deploy"]))
         apply, wait = [line for line in cluster.lines()[before:]
                        if line.startswith(("apply", "rollout"))]
-        assert re.fullmatch(r"apply -f \S+/all.yaml", apply)
+        assert re.fullmatch(r"apply -f \S+/all.yaml", apply), apply
         assert wait == "rollout status daemonset.apps/kudev -n kube-system --timeout=300s"
 
 
@@ -146,6 +153,17 @@ def test_deploy_takes_the_base_or_an_overlay(cluster):
         assert f"/deploy/{target}\"]" in cluster.kept("kustomization.yaml")
 
 
+@pytest.mark.parametrize("there, word, meant", [
+    ("mine", ".", "mine"), ("mine/below", "..", "mine"), ("", "mine", "mine"),
+    ("", "./k3s", "k3s")], ids=["here", "above", "below", "a name that an overlay has too"])
+def test_deploy_takes_a_directory_from_wherever_it_is(cluster, stage, there, word, meant):
+    for name in ("mine/below", "k3s"):
+        (stage.directory / name).mkdir(parents=True)
+    works(cluster.run("deploy", word, cwd=stage.directory / there,
+                      env={"CDPATH": f".:{stage.directory}"}))
+    assert f"{stage.directory / meant}\"]" in cluster.kept("kustomization.yaml")
+
+
 def test_deploy_puts_image_configuration_and_namespace_around_what_is_there(cluster, stage):
     config = stage.write("classes: []\n")
     there = stage.directory / "mine"
@@ -153,7 +171,7 @@ def test_deploy_puts_image_configuration_and_namespace_around_what_is_there(clus
     works(cluster.run("deploy", there, "--image", IMAGE, "--config", config, "-n",
                       "kube-system"))
     around = cluster.kept("kustomization.yaml")
-    assert f'image: "{IMAGE}"' in around and "namespace: kube-system" in around
+    assert f'image: "{IMAGE}"' in around and 'namespace: "kube-system"' in around
     assert "config.yaml" in around and (cluster.directory / "kept/config.yaml").exists()
     resource = re.search(r'resources: \["(.*)"\]', around)[1]
     assert resource.startswith("../") and resource.endswith(f"{there}"[1:])
@@ -170,6 +188,23 @@ def test_deploy_makes_a_namespace_when_told_to(cluster):
     cluster.answer("get namespace", code=1, stderr="Error from server (NotFound): no\n")
     works(cluster.run(*WORK["deploy"], "--create-namespace"))
     assert cluster.changes()[0] == "create namespace kube-system"
+
+
+def test_deploy_makes_no_namespace_for_who_may_do_nothing_in_it(cluster):
+    cluster.answer("get namespace", code=1, stderr="Error from server (NotFound): no\n")
+    cluster.answer("auth can-i", code=1, stdout="no\n")
+    fails(cluster.run(*WORK["deploy"], "--create-namespace"), "you may not")
+    assert not cluster.changes()
+
+
+def test_a_namespace_may_look_like_a_number(cluster):
+    cluster.rules = [(call.replace("kube-system", "1234"), answer)
+                     for call, answer in cluster.rules]
+    cluster.answer("kustomize", stdout=MANIFESTS.replace("kube-system", '"1234"'))
+    cluster.rules[0][1]["keep"] = True
+    works(cluster.run(*WORK["deploy"], "-n", "1234"))
+    assert 'namespace: "1234"' in cluster.kept("kustomization.yaml")
+    assert cluster.lines()[-1].startswith("rollout status daemonset.apps/kudev -n 1234 ")
 
 
 @pytest.mark.parametrize("manifests, word", [
@@ -216,7 +251,18 @@ def test_pods_that_cannot_be_made_are_told_of(cluster):
     cluster.answer("get pods .*jsonpath")
     cluster.answer("get events .*reason=FailedCreate",
                    stdout='kudev: pods "kudev-" is forbidden: violates PodSecurity\n')
-    fails(cluster.run(*WORK["deploy"]), "violates PodSecurity")
+    done = cluster.run(*WORK["deploy"])
+    fails(done, "violates PodSecurity")
+    assert "pod :" not in done.stderr
+
+
+def test_a_message_of_several_lines_is_of_one_pod(cluster):
+    cluster.answer("rollout status", code=1)
+    cluster.answer("get pods .*jsonpath", stdout="kudev-a|n1|Pending|false|0|CreateContainerError|"
+                   "one:\ntwo|2\n\nthree\n\nkudev-b|n2|Running|false|0||\n")
+    done = cluster.run("restart")
+    fails(done, "kudev-a on n1: CreateContainerError: one: two|2 three", "pod kudev-b on n2")
+    assert re.findall(r"^pod (\S+) on", done.stderr, re.M) == ["kudev-a", "kudev-b"]
 
 
 # update, restart
@@ -315,6 +361,31 @@ def test_clean_up_removes_what_has_the_label(cluster):
     assert "stays on the nodes" in told
 
 
+@pytest.mark.parametrize("left, code", [("", 0), ("pod/kudev-a\n", 1)], ids=["ended", "stuck"])
+def test_clean_up_waits_for_pods_that_may_end_meanwhile(cluster, left, code):
+    """kubectl has something against a wait for nothing."""
+    cluster.answer("wait pods", code=1, stderr="error: no matching resources found\n")
+    cluster.write_kubectl()
+    text = cluster.kubectl.read_text()
+    once = f"""if [[ $line == *'get pods -n'*'-o name' ]]; then
+  [[ -e asked ]] && printf %s '{left}' || echo pod/kudev-a
+  : >asked; exit
+fi
+"""
+    cluster.kubectl.write_text(text.replace("pattern=", once + "pattern=", 1))
+    done = cluster.run_as_is("clean-up", "--yes")
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("kudev is gone" in done.stdout) == (not left)
+    assert ("do not end: pod/kudev-a" in done.stderr) == bool(left)
+
+
+def test_clean_up_does_not_say_gone_where_it_cannot_tell(cluster):
+    cluster.answer("get pods .*-o name", code=1, stderr="error: connection refused\n")
+    done = cluster.run("clean-up", "--yes")
+    fails(done, "connection refused")
+    assert "kudev is gone" not in done.stdout
+
+
 def test_clean_up_knows_a_cluster_without_monitoring(cluster):
     cluster.answer("api-resources", code=1, stderr="error: no such group\n")
     works(cluster.run("clean-up", "--yes"))
@@ -406,6 +477,10 @@ def test_diagnose_looks_closer_at_the_chosen_pods(cluster, args, nodes):
     assert re.findall(r"^== (n\d): kudev status$", report, re.M) == nodes
     if not nodes:
         assert "there is no pod of kudev on node n7" in report
+    asked, = [line for line in cluster.lines() if line.startswith("get nodes ")]
+    # "get nodes NAME" is not a list, and a template for lists finds nothing in it.
+    chosen = re.match(r"get nodes (?:--field-selector=metadata.name=(\S+) )?-o go-", asked)[1]
+    assert chosen == (args.split()[1] if "--node" in args else None)
 
 
 # The real kubectl
