@@ -4,7 +4,10 @@
 of conf/kudev.schema.json. "make schema" writes both anew, and a test tells if that is due.
 
 Helm's regular expressions are those of Go, without lookaround and back references. What needs
-one is left out here; "kudev check" knows it all."""
+one is left out here; "kudev check" knows it all.
+
+A text has to be a string. kudev takes 0403 as it is written; Helm reads a number, and an octal
+one at that, and hands on 259."""
 
 import json
 import re
@@ -33,22 +36,25 @@ def entries(description, **items):
     return {"type": "array", "description": description, "items": items or {"type": "object"}}
 
 
-def record(description, **properties):
-    return mapping(description, properties=properties, additionalProperties=False)
+def record(description, *, needs=(), **properties):
+    return mapping(description, properties=properties, additionalProperties=False,
+                   **({"required": list(needs)} if needs else {}))
 
 
 ABSOLUTE = {"pattern": "^/[^\\x01-\\x1f\\x7f]*$"}
+# A null takes a default away. These can't be done without.
+NEEDED = ("domain", "image", "kubeletRoot", "maxUnavailable", "networkPolicy", "podMonitor", "port")
 OWN = {
     "global": mapping("Values of a chart that has this one in it; not used."),
     "image": record(
-        "The image.",
+        "The image.", needs=["repository"],
         repository=text("Where it is, without the tag.", minLength=1),
         tag=text("The default is the chart's appVersion."),
         pullPolicy={"enum": ["Always", "IfNotPresent", "Never"]},
     ),
     "imagePullSecrets": entries("As in a pod."),
     "kubeletRoot": text("The kubelet's root directory, for PodResources.",
-                        pattern="^/.*[^/]$"),
+                        pattern="^/([^\\x01-\\x1f\\x7f]*[^/\\x01-\\x1f\\x7f])$"),
     "privileged": switch("For classes with v4l2loopback, and health checks with open."),
     "hostNetwork": switch("For udev's own messages."),
     "port": {"type": "integer", "minimum": 1, "maximum": 65535,
@@ -65,19 +71,20 @@ OWN = {
     ),
     "seLinuxType": text("The type of the process on nodes with SELinux."),
     "podMonitor": record(
-        "For the Prometheus operator.",
+        "For the Prometheus operator.", needs=["interval"],
         enabled=switch("Whether there is one."),
         interval=text("Time between two scrapes.", pattern="^[0-9]+(ms|s|m)$"),
         labels=mapping("By which a Prometheus selects it.",
                        additionalProperties={"type": "string"}),
     ),
     "networkPolicy": record(
-        "Who may ask kudev over HTTP.",
+        "Who may ask kudev over HTTP.", needs=["from"],
         enabled=switch("Whether there is one."),
-        **{"from": entries("Peers, as in a NetworkPolicy.")},
+        **{"from": entries("Peers, as in a NetworkPolicy; none are everybody.")},
     ),
     "resources": mapping("As in a container."),
-    "maxUnavailable": {"type": ["integer", "string"],
+    "maxUnavailable": {"type": ["integer", "string"], "minimum": 1,
+                       "pattern": "^([1-9][0-9]?|100)%$",
                        "description": "Nodes without a ready kudev during an update."},
     "priorityClassName": text("As in a pod."),
     "nodeSelector": mapping("As in a pod.", additionalProperties={"type": "string"}),
@@ -88,10 +95,10 @@ OWN = {
 }
 
 
-def for_go(value, where=()):
-    """The schema without the patterns that Go can't compile."""
+def for_helm(value, where=()):
+    """The schema without the patterns that Go can't compile, and with strings for texts."""
     if isinstance(value, list):
-        return [for_go(item, where) for item in value]
+        return [for_helm(item, where) for item in value]
     if not isinstance(value, dict):
         return value
     if NOT_IN_GO.search(value["pattern"] if isinstance(value.get("pattern"), str) else ""):
@@ -99,11 +106,13 @@ def for_go(value, where=()):
         if {"not", "if", "oneOf"} & set(where):
             sys.exit(f"chart-schema.py: a pattern that Go lacks, in {'/'.join(where)}")
         value = {key: value[key] for key in value if not key.startswith("pattern")}
-    return {key: for_go(item, (*where, key)) for key, item in value.items()}
+    if isinstance(value.get("type"), list) and "string" in value["type"]:
+        value = value | {"type": "string"}
+    return {key: for_helm(item, (*where, key)) for key, item in value.items()}
 
 
 def main():
-    schema = for_go(json.loads(SCHEMA.read_text()))
+    schema = for_helm(json.loads(SCHEMA.read_text()))
     keys = schema["properties"]
     settings = {key: keys[key] for key in keys
                 if key not in PLACED and key not in ("domain", "classes")}
@@ -119,7 +128,7 @@ def main():
             **OWN,
         },
         "additionalProperties": False,
-        "required": schema["required"],
+        "required": [*schema["required"], *NEEDED],
         "definitions": schema["definitions"],
     }
     print(json.dumps(values, indent=2, ensure_ascii=False))

@@ -283,6 +283,14 @@ BAD = {
     "a root with a slash at its end": ({"kubeletRoot": "/a/"}, "/kubeletRoot"),
     "no classes": ({"classes": None}, "classes"),
     "no port": ({"port": 0}, "/port"),
+    # Null takes a default away.
+    **{f"{key} null": ({key: None}, f"missing property '{key}'") for key in (
+        "domain", "image", "kubeletRoot", "maxUnavailable", "networkPolicy", "podMonitor", "port")},
+    "an image without a name": ({"image": {"repository": None}}, "missing property 'repository'"),
+    "a policy for nobody knows whom": (
+        {"networkPolicy": {"enabled": True, "from": None}}, "missing property 'from'"),
+    "an update of no node": ({"maxUnavailable": "0%"}, "/maxUnavailable"),
+    "an update of 0 nodes": ({"maxUnavailable": 0}, "/maxUnavailable"),
 }
 
 
@@ -292,6 +300,51 @@ def test_the_chart_refuses(name):
     done = helm_template(values)
     assert done.returncode != 0
     assert reason in done.stderr
+
+
+# kudev takes each as it is written, Helm as 259, 12345000, 438, 1.1, 8 and true.
+@pytest.mark.parametrize("text", [
+    "match: [{usb: {vendor: 0403}}]", "match: [{usb: {serial: 12345e3}}]", "v4l2loopback: {mode: 0666}",
+    "paths: [/dev/null], resource: a.example/a, name: 1.10", "paths: [/dev/null], env: {A: 010}",
+    "groups: [{usb: [{vendor: 0403, product: 0407}]}]", "match: [{attributes: {a: yes}}]"])
+def test_the_chart_refuses_a_text_that_helm_would_change(text, tmp_path):
+    path = tmp_path / "values.yaml"
+    name = "" if "name:" in text else "name: a, "
+    path.write_text(f"classes: [{{{name}{text}}}]\n")
+    assert run(KUDEV, "check", "--config", path).returncode == 0
+    path.write_text(f"privileged: true\n{path.read_text()}")
+    done = run(TOOLS / "helm", "template", "kudev", DEPLOY / "chart", *HELM_CAPABILITIES,
+               "--values", path)
+    assert done.returncode != 0
+    assert "want string" in done.stderr
+
+
+def test_the_chart_takes_a_null_for_what_can_be_left_out(conform):
+    left_out = ("settings", "podLabels", "podAnnotations", "resources", "affinity", "tolerations",
+                "nodeSelector", "imagePullSecrets", "hostPaths", "priorityClassName", "seLinuxType",
+                "privileged", "hostNetwork")
+    conform(helm({key: None for key in left_out} | {
+        "podMonitor": {"enabled": True, "labels": None}, "image": {"tag": None}}))
+
+
+@pytest.mark.parametrize("name", ["123", "1e3", "true", "null"])
+def test_names_that_look_like_something_else_are_names(name, conform):
+    text = helm(CHARTS["all"], release=name, namespace=name)
+    conform(text)
+    for document in documents(text):
+        metadata = document["metadata"]
+        assert (metadata["name"], metadata["namespace"]) == (name, name)
+        assert metadata["labels"]["app.kubernetes.io/instance"] == name
+
+
+def test_values_stay_what_they_are_between_braces():
+    values = {"kubeletRoot": "/a, b: c #d", "seLinuxType": "yes", "priorityClassName": "08"}
+    found = documents(helm(values))
+    (root,) = [volume["hostPath"]["path"] for volume in pod(found)["volumes"]
+               if volume["name"] == "pod-resources"]
+    assert root == "/a, b: c #d/pod-resources"
+    assert container(found)["securityContext"]["seLinuxOptions"] == {"type": "yes"}
+    assert pod(found)["priorityClassName"] == "08"
 
 
 def test_the_chart_follows_release_and_namespace(conform):

@@ -2,7 +2,7 @@
 
 {{- define "kudev.selector" -}}
 app.kubernetes.io/name: kudev
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "kudev.labels" -}}
