@@ -40,6 +40,8 @@ update_config()
 	[[ -n $name ]] || die "${1##*/} has no ConfigMap as its volume \"config\""
 	data=$(kube create configmap "$name" --from-file=kudev.yaml="$config" --dry-run=client \
 		-o jsonpath='{.data}')
+	# What is not UTF-8 goes elsewhere.
+	[[ $data == "{"* ]] || die "$config is no text"
 	kube patch configmap "$name" -n "$namespace" --type=merge -p "{\"data\": $data}" \
 		${is_trial:+--dry-run=server}
 }

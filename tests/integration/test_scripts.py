@@ -299,6 +299,13 @@ def test_a_file_with_mistakes_is_refused_where_kudev_can_tell(cluster, stage):
     assert not cluster.changes()
 
 
+def test_update_takes_no_file_that_is_no_text(cluster, stage):
+    """kubectl puts it where kudev would not find it."""
+    cluster.answer("create configmap .*jsonpath")
+    fails(cluster.run("update", "--config", stage.write("x")), "is no text")
+    assert not cluster.changes()
+
+
 def test_update_undoes(cluster):
     works(cluster.run("update", "--undo"))
     assert cluster.changes() == ["rollout undo daemonset.apps/kudev -n kube-system"]
@@ -388,8 +395,12 @@ def test_clean_up_does_not_say_gone_where_it_cannot_tell(cluster):
 
 def test_clean_up_knows_a_cluster_without_monitoring(cluster):
     cluster.answer("api-resources", code=1, stderr="error: no such group\n")
-    works(cluster.run("clean-up", "--yes"))
+    done = cluster.run("clean-up", "--yes")
+    works(done)
     assert "monitoring" not in cluster.changes()[0]
+    assert "one of kudev's would stay" in done.stderr
+    cluster.answer("api-resources")
+    assert not cluster.run("clean-up", "--yes").stderr
 
 
 def test_to_clean_up_twice_is_no_failure(cluster):
