@@ -57,8 +57,8 @@ OWN = {
                         pattern="^/([^\\x01-\\x1f\\x7f]*[^/\\x01-\\x1f\\x7f])$"),
     "privileged": switch("For classes with v4l2loopback, and health checks with open."),
     "hostNetwork": switch("For udev's own messages."),
-    "port": {"type": "integer", "minimum": 1, "maximum": 65535,
-             "description": "For health, metrics and status."},
+    "port": {"type": "integer", "minimum": 1024, "maximum": 65535,
+             "description": "For health, metrics and status; a lower one wants a capability."},
     "hostPaths": entries(
         "Files and directories of the node that classes name, outside of /dev.",
         type="object",
