@@ -56,6 +56,19 @@ def runtime_default() -> dict:
             "defaultErrnoRet": profile.get("defaultErrnoRet", 1), "syscalls": rules}
 
 
+def of_the_node(host: Path) -> list[dict]:
+    """What kubelet and runtime mount besides, into whatever is there by then."""
+    made = []
+    for destination in (CONTAINER.get("terminationMessagePath", "/dev/termination-log"),
+                        "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev/shm"):
+        source = Path(f"{host}/of-the-node{destination}")
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.mkdir() if destination == "/dev/shm" else source.touch()
+        made.append({"destination": destination, "type": "bind", "source": str(source),
+                     "options": ["rbind", "rw"]})
+    return made
+
+
 def bundle(host: Path) -> dict:
     """The container of the DaemonSet for an OCI runtime."""
     context = CONTAINER["securityContext"]
@@ -76,6 +89,7 @@ def bundle(host: Path) -> dict:
         options = ["rbind", "ro" if mount.get("readOnly") else "rw"]
         mounts.append({"destination": mount["mountPath"], "type": "bind", "source": path,
                        "options": options})
+    mounts += of_the_node(host)
     env = CONFIG["Env"] + [f"{variable['name']}={variable.get('value', NODE_NAME)}"
                            for variable in CONTAINER["env"]]
     return {
