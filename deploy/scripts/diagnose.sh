@@ -7,6 +7,7 @@ set -euo pipefail
 
 node=
 is_all=
+is_blind=
 findings=
 resources=
 log_lines=100
@@ -83,7 +84,8 @@ show_events()
 		echo "none"
 }
 
-# Of all plugins; what is made of them is about kudev's, if one of its pods could tell which.
+# Of all plugins; what is made of them is about kudev's, if one of its pods could tell which. A
+# node without devices is none to wonder at, but all nodes are.
 show_nodes()
 {
 	local name resource count capacity
@@ -91,9 +93,14 @@ show_nodes()
 	while read -r name resource count capacity; do
 		[[ -n $name ]] || continue
 		printf '%-30s %-40s %s of %s\n' "$name" "$resource" "$count" "$capacity"
-		[[ $'\n'$resources$'\n' == *$'\n'$resource$'\n'* && $count == 0 ]] || continue
+		[[ $'\n'$resources$'\n' == *$'\n'$resource$'\n'* && $count == 0 && $capacity != 0 ]] || continue
 		finding "$resource on $name: 0 of $capacity devices are healthy"
 	done <<<"$devices"
+	for resource in $resources; do
+		[[ -z $is_blind ]] || break
+		awk -v resource="$resource" '$2 == resource && $4 > 0 { found = 1 } END { exit !found }' <<<"$devices" ||
+			finding "there is no device of $resource on ${node:-any node}: what \"kudev check\" misses is in its part of the report"
+	done
 }
 
 # Those that want devices of kudev, or of any plugin if it is not known which are kudev's.
@@ -216,7 +223,10 @@ done
 need_cluster
 need_namespace
 all_pods=$(pods) || die "cannot look for kudev's pods in namespace $namespace"
-devices=$(node_devices ${node:+"$node"}) || finding "what nodes offer can't be looked at"
+devices=$(node_devices ${node:+"$node"}) || {
+	is_blind=yes
+	finding "what nodes offer can't be looked at"
+}
 learn_resources
 
 show "versions" ask version

@@ -441,6 +441,9 @@ TROUBLES = {
     "restarts": ("get pods -n .*jsonpath", "kudev-b|n2|Running|true|2||\n", "2 times anew"),
     "no healthy device": ("get nodes", "n1 example.com/serial 0 2\n",
                           "example.com/serial on n1: 0 of 2 devices are healthy"),
+    "no device at all": ("get nodes", "n1 example.com/serial 0 0\nn2 example.com/serial 0 0\n",
+                         "no device of example.com/serial on any node"),
+    "not known to the nodes": ("get nodes", "", "no device of example.com/serial on any node"),
     "a pod waits": ("phase=Pending", 'default/p|{"example.com/serial":"1"}|Insufficient\n',
                     "pod default/p waits: Insufficient"),
     "a pod was refused": ("phase=Failed", "default/p|n1|no healthy devices present\n",
@@ -456,7 +459,12 @@ def test_diagnose_says_what_is_wrong(cluster, call, answer, finding):
 
 def test_diagnose_leaves_pods_of_other_plugins_alone(cluster):
     cluster.answer("phase=Pending", stdout='default/p|{"nvidia.com/gpu":"1"}|Insufficient\n')
-    cluster.answer("get nodes", stdout="n1 nvidia.com/gpu 0 2\n")
+    cluster.answer("get nodes", stdout="n1 nvidia.com/gpu 0 2\nn1 example.com/serial 1 1\n")
+    assert "nobody waits" in works(cluster.run("diagnose"))
+
+
+def test_diagnose_does_not_wonder_at_nodes_without_devices(cluster):
+    cluster.answer("get nodes", stdout="n1 example.com/serial 0 0\nn2 example.com/serial 1 1\n")
     assert "nobody waits" in works(cluster.run("diagnose"))
 
 
