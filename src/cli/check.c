@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/cli.h"
@@ -103,6 +105,43 @@ static void collect_cdi_warning(const struct inventory_class *class, struct stri
 						"because it %s",
 						class->config->name,
 						class->devices[i]->unit.id, obstacle));
+	}
+}
+
+/* Whether nobody can make this directory, or write to it; who may not is no matter here. */
+static bool is_read_only(const char *directory)
+{
+	KUDEV_AUTO_FREE char *prefix = mem_string(directory);
+	int r = access(prefix, W_OK);
+
+	while (r < 0 && errno == ENOENT) {
+		char *slash = strrchr(prefix, '/');
+
+		if (!slash || slash == prefix)
+			return false;
+		*slash = '\0';
+		r = access(prefix, W_OK);
+	}
+	return r < 0 && errno == EROFS;
+}
+
+/* What "run" writes besides its sockets: in a pod that lacks the mount it can't. */
+static void collect_read_only_warnings(const struct config *config,
+				       const struct config_class *class,
+				       struct strings *ret)
+{
+	const char *directories[] = {
+		class->source == CONFIG_SOURCE_SIMULATE ? class->simulate.directory
+							: NULL,
+		class->cdi.write ? config->cdi_directory : NULL,
+	};
+
+	for (size_t i = 0; i < KUDEV_ARRAY_SIZE(directories); i++) {
+		if (directories[i] && is_read_only(directories[i]))
+			strings_take(ret, mem_printf("warning: class %s: %s is on a "
+						     "read-only file system; in a pod "
+						     "it has to be a hostPath",
+						     class->name, directories[i]));
 	}
 }
 
@@ -383,6 +422,7 @@ static int print(const struct options *options, const struct config *config,
 
 	for (size_t i = 0; i < count; i++) {
 		collect_warnings(&findings[i], warnings);
+		collect_read_only_warnings(config, &config->classes[i], warnings);
 		if (findings[i].error.code || findings[i].class->refused > 0)
 			status = EXIT_FAILED;
 	}

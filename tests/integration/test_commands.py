@@ -71,6 +71,21 @@ def test_check_does_not_touch_the_machine(stage):
     assert not list(stage.plugins.iterdir())
 
 
+def test_check_warns_of_directories_that_run_cannot_make(stage):
+    """A pod with a read-only root that lacks the hostPath; and a host that has what it needs."""
+    directory = stage.directory / "mounted"
+    directory.mkdir()
+    config = stage.config(
+        {"name": "toy", "simulate": {"count": 1, "directory": str(directory / "a/b")}},
+        {"name": "null", "paths": ["/dev/null"], "cdi": {"write": True}},
+        cdiDirectory=str(directory / "cdi"))
+    assert check_json("--config", config)["warnings"] == []
+    stage.mount_tmpfs(directory, "ro")
+    for name, path in ("toy", "a/b"), ("null", "cdi"):
+        assert (f"warning: class {name}: {directory / path} is on a read-only file system; in a pod "
+                "it has to be a hostPath") in check_json("--config", config)["warnings"]
+
+
 def test_check_shows_numa_nodes(stage):
     report = check_json("--config", stage.config(stage.simulate(count=2, numa_nodes=2)))
     assert sorted(d["numaNode"] for d in report["classes"][0]["devices"]) == [0, 1]
