@@ -30,6 +30,7 @@ struct listener {
 	const char *group;
 	struct udev_monitor *netlink;
 	struct loop_watch *watch;
+	bool has_lost; /* since its queue was empty */
 };
 
 struct monitor {
@@ -170,11 +171,26 @@ static void report_loss(struct listener *listener)
 	uint64_t suppressed;
 
 	monitor->stats.losses++;
+	listener->has_lost = true;
 	if (log_limit_due(&monitor->lost_limit, LOG_INTERVAL_MS, &suppressed))
 		log_warn("events of devices were lost", LOG_STR("from", listener->group),
 			 LOG_COUNT("suppressed", suppressed),
 			 LOG_STR("hint", "all devices are looked at anew"));
 	monitor->on_lost(monitor->data);
+}
+
+/* A queue that has overflowed says so once, until it is empty (netlink_overrun(), af_netlink.c). */
+static void check_drained(struct listener *listener)
+{
+	char byte;
+
+	if (!listener->has_lost ||
+	    recv(udev_monitor_get_fd(listener->netlink), &byte, sizeof(byte),
+		 MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+	    errno != EAGAIN)
+		return;
+	listener->has_lost = false;
+	listener->monitor->on_lost(listener->monitor->data);
 }
 
 static void on_readable(void *data)
@@ -192,6 +208,7 @@ static void on_readable(void *data)
 		} else if (errno == ENOBUFS) {
 			report_loss(listener);
 		} else {
+			check_drained(listener);
 			return;
 		}
 	}

@@ -48,7 +48,8 @@ typedef void (*monitor_callback)(const struct source_event *event, void *data);
 
 /*
  * Never fails: without netlink, which is logged, it is silent. on_event runs for devices
- * with a node alone. on_lost: messages were lost, nothing known is reliable any more.
+ * with a node alone. on_lost: messages were, or may have been, lost; nothing known is reliable
+ * any more.
  */
 struct monitor *monitor_new(struct loop *loop, enum config_events wish,
 			    monitor_callback on_event, loop_callback on_lost, void *data);
