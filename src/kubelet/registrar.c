@@ -470,6 +470,20 @@ static void attempt_anew(struct registration *registration, const char *reason)
 	attempt(registration);
 }
 
+/* Plans a renewal unless one is due earlier. */
+static void plan_renewal(struct registration *registration, enum renewal_cause cause)
+{
+	int64_t now_ms = clock_ms();
+	int64_t due_ms = renewal_due(&registration->renewals[cause], cause, now_ms);
+
+	if (loop_timer_is_set(registration->renewal_timer) &&
+	    registration->renewal_due_ms <= due_ms)
+		return;
+	registration->renewal_due_ms = due_ms;
+	registration->renewal_cause = cause;
+	loop_timer_set(registration->renewal_timer, due_ms - now_ms);
+}
+
 /* Compares what is in the directory with what the registration rests on. */
 static void check(struct registration *registration)
 {
@@ -500,24 +514,8 @@ static void check(struct registration *registration)
 	} else if (is_new) {
 		attempt_anew(registration, "kubelet restarted");
 	} else if (!plugin_socket_is_there(&registration->socket)) {
-		drop_server(registration);
-		registration->reason = "socket removed";
-		retry_in(registration, RELEASE_MS);
+		plan_renewal(registration, RENEWAL_SOCKET);
 	}
-}
-
-/* Plans a renewal unless one is due earlier. */
-static void plan_renewal(struct registration *registration, enum renewal_cause cause)
-{
-	int64_t now_ms = clock_ms();
-	int64_t due_ms = renewal_due(&registration->renewals[cause], cause, now_ms);
-
-	if (loop_timer_is_set(registration->renewal_timer) &&
-	    registration->renewal_due_ms <= due_ms)
-		return;
-	registration->renewal_due_ms = due_ms;
-	registration->renewal_cause = cause;
-	loop_timer_set(registration->renewal_timer, due_ms - now_ms);
 }
 
 static void on_renewal(void *data)

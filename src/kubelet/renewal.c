@@ -4,12 +4,14 @@
 
 static const struct renewal_pace {
 	const char *reason;
+	int64_t delay_ms; /* of the first */
 	int64_t min_ms;
 	int64_t max_ms;
 	int64_t quiet_ms;
 } paces[RENEWAL_CAUSE_MAX] = {
-	[RENEWAL_KUDEV] = {"another kudev ended", 10, 10000, 60000},
-	[RENEWAL_PLUGIN] = {"another plugin ended", 10000, 300000, 600000},
+	[RENEWAL_KUDEV] = {"another kudev ended", 0, 10, 10000, 60000},
+	[RENEWAL_PLUGIN] = {"another plugin ended", 0, 10000, 300000, 600000},
+	[RENEWAL_SOCKET] = {"socket removed", 100, 10, 10000, 60000},
 };
 
 int64_t renewal_due(const struct renewal *renewal, enum renewal_cause cause,
@@ -18,7 +20,7 @@ int64_t renewal_due(const struct renewal *renewal, enum renewal_cause cause,
 	if (renewal->last_ms > 0 && now_ms - renewal->last_ms < paces[cause].quiet_ms &&
 	    renewal->last_ms + renewal->interval_ms > now_ms)
 		return renewal->last_ms + renewal->interval_ms;
-	return now_ms;
+	return now_ms + paces[cause].delay_ms;
 }
 
 void renewal_count(struct renewal *renewal, enum renewal_cause cause, int64_t now_ms)

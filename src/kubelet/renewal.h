@@ -3,18 +3,19 @@
 #define KUDEV_KUBELET_RENEWAL_H
 
 /*
- * How soon to register anew because another plugin has ended, which may have taken our
- * resource with it. Each registration anew takes the devices away for a moment, so that the
- * first is at once and the next after an interval, doubled each time until it was quiet for
- * a while. Pure; times are those of clock_ms().
+ * How soon to register anew although the kubelet is the same. Each registration anew takes the
+ * devices away for a moment, so that only the first is soon, and the next after an interval,
+ * doubled each time until it was quiet for a while. Pure; times are those of clock_ms().
  */
 
 #include <stdint.h>
 
-/* Who has ended. */
 enum renewal_cause {
-	RENEWAL_KUDEV,	/* another one with the same resource, as in a rolling update */
-	RENEWAL_PLUGIN, /* of some resource, likely not ours */
+	/* Another one with the same resource has ended, as in a rolling update. */
+	RENEWAL_KUDEV,
+	RENEWAL_PLUGIN, /* one with some resource, likely not ours */
+	/* Somebody has removed our socket; a moment later all may be gone that was there. */
+	RENEWAL_SOCKET,
 	RENEWAL_CAUSE_MAX,
 };
 
