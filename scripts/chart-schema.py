@@ -41,9 +41,23 @@ def record(description, *, needs=(), **properties):
                    **({"required": list(needs)} if needs else {}))
 
 
+def labels(description):
+    return mapping(description, additionalProperties={"type": "string"})
+
+
+def monitor(description):
+    return record(
+        description, needs=["interval"],
+        enabled=switch("Whether there is one."),
+        interval=text("Time between two scrapes.", pattern="^[0-9]+(ms|s|m)$"),
+        labels=labels("By which a Prometheus selects it."),
+    )
+
+
 ABSOLUTE = {"pattern": "^/[^\\x01-\\x1f\\x7f]*$"}
 # A null takes a default away. These can't be done without.
-NEEDED = ("domain", "image", "kubeletRoot", "maxUnavailable", "networkPolicy", "podMonitor", "port")
+NEEDED = ("domain", "image", "kubeletRoot", "maxUnavailable", "networkPolicy", "podMonitor", "port",
+          "serviceMonitor")
 OWN = {
     "global": mapping("Values of a chart that has this one in it; not used."),
     "image": record(
@@ -70,13 +84,8 @@ OWN = {
         additionalProperties=False,
     ),
     "seLinuxType": text("The type of the process on nodes with SELinux."),
-    "podMonitor": record(
-        "For the Prometheus operator.", needs=["interval"],
-        enabled=switch("Whether there is one."),
-        interval=text("Time between two scrapes.", pattern="^[0-9]+(ms|s|m)$"),
-        labels=mapping("By which a Prometheus selects it.",
-                       additionalProperties={"type": "string"}),
-    ),
+    "podMonitor": monitor("Scrapes each pod."),
+    "serviceMonitor": monitor("Scrapes each pod, by way of a Service."),
     "networkPolicy": record(
         "Who may ask kudev over HTTP.", needs=["from"],
         enabled=switch("Whether there is one."),

@@ -28,11 +28,16 @@ VALUES = {
     "host-network": {"hostNetwork": True},
     "k0s": {"kubeletRoot": "/var/lib/k0s/kubelet"},
     "microk8s": {"kubeletRoot": "/var/snap/microk8s/common/var/lib/kubelet"},
-    "monitoring": {"podMonitor": {"enabled": True}},
     "network-policy": {"networkPolicy": {"enabled": True}},
+    "pod-monitor": {"podMonitor": {"enabled": True}},
+    "service-monitor": {"serviceMonitor": {"enabled": True}},
     "simulate": {"classes": [SIMULATED]},
     "v4l2loopback": {"privileged": True, "classes": [CAMERA]},
 }
+# Of which there can be one at a time.
+ALTERNATIVES = {"k0s", "service-monitor"}
+# What overlays are made of, if not of the component with their name.
+MADE_OF = {"k3s": [], "monitoring": ["pod-monitor"]}
 CHARTS = {"default": {}, **VALUES, "all": {
     "classes": [CAMERA, SIMULATED, CDI],
     "settings": {"logLevel": "debug", "forgetAfter": "1h"},
@@ -65,8 +70,9 @@ def kustomization(deploy, components, classes=None):
     return kustomize(own)
 
 
-def one(found: list[dict], kind: str) -> dict:
-    matching = [document for document in found if document["kind"] == kind]
+def one(found: list[dict], kind: str, name=None) -> dict:
+    matching = [document for document in found
+                if document["kind"] == kind and name in (None, document["metadata"]["name"])]
     assert len(matching) == 1, [document["kind"] for document in found]
     return matching[0]
 
@@ -81,15 +87,17 @@ def container(found: list[dict]) -> dict:
 
 
 def normal(text: str) -> dict:
-    """The objects by kind, without what has no meaning: order, defaults, the labels of Helm."""
+    """The objects by kind and name, without what has no meaning: order, defaults, the labels
+    of Helm."""
     found = documents(text)
-    by_kind = {}
+    objects = {}
     for document in found:
         for label in ("helm.sh/chart", "app.kubernetes.io/managed-by", "app.kubernetes.io/version"):
             document["metadata"].get("labels", {}).pop(label, None)
-        assert document["kind"] not in by_kind
-        by_kind[document["kind"]] = document
-    config = by_kind["ConfigMap"]["data"]
+        key = (document["kind"], document["metadata"]["name"])
+        assert key not in objects
+        objects[key] = document
+    config = one(found, "ConfigMap", "kudev")["data"]
     config["kudev.yaml"] = yaml.safe_load(config["kudev.yaml"])
     spec = pod(found)
     spec["volumes"].sort(key=lambda volume: volume["name"])
@@ -98,13 +106,13 @@ def normal(text: str) -> dict:
     only["volumeMounts"].sort(key=lambda mount: mount["mountPath"])
     for mount in only["volumeMounts"]:
         mount.setdefault("readOnly", False)
-    return by_kind
+    return objects
 
 
 def check_configuration(text: str, tmp_path):
     """Its kudev.yaml, as kudev and its schema see it."""
-    config = one(documents(text), "ConfigMap")
-    assert config["metadata"]["name"] == "kudev", "no hash in the name: kudev reloads the file"
+    # Without a hash in the name: kudev reloads the file.
+    config = one(documents(text), "ConfigMap", "kudev")
     path = tmp_path / "kudev.yaml"
     path.write_text(config["data"]["kudev.yaml"])
     done = run(KUDEV, "check", "--config", path)
@@ -152,7 +160,7 @@ def test_chart_and_component_give_the_same_objects(name, deploy):
 
 def test_chart_and_all_components_give_the_same_objects(deploy):
     values, classes = {}, [CAMERA, SIMULATED, CDI]
-    names = [name for name in COMPONENTS if name != "k0s"]
+    names = [name for name in COMPONENTS if name not in ALTERNATIVES]
     for name in names:
         values |= VALUES[name]
     assert normal(helm(values | {"classes": classes})) == normal(
@@ -162,22 +170,23 @@ def test_chart_and_all_components_give_the_same_objects(deploy):
 def test_components_go_together_in_any_order(deploy):
     found = []
     for names in (COMPONENTS, COMPONENTS[::-1]):
-        found.append(normal(kustomization(deploy, [n for n in names if n != "k0s"])))
+        found.append(normal(kustomization(
+            deploy, [name for name in names if name not in ALTERNATIVES])))
         shutil.rmtree(deploy / "own")
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("name", sorted({*OVERLAYS} - {"k3s"}))
-def test_an_overlay_is_its_component(name):
-    assert normal(kustomize(DEPLOY / "overlays" / name)) == normal(helm(VALUES[name]))
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_overlay_is_its_components(name):
+    values = {}
+    for component in MADE_OF.get(name, [name]):
+        values |= VALUES[component]
+    assert normal(kustomize(DEPLOY / "overlays" / name)) == normal(helm(values))
 
 
 def test_components_without_an_overlay_are_for_classes_of_ones_own():
-    assert {*COMPONENTS} - {*OVERLAYS} == {"cdi", "simulate"}
-
-
-def test_k3s_is_like_the_base():
-    assert kustomize(DEPLOY / "overlays/k3s") == kustomize(DEPLOY / "base")
+    made = {component for name in OVERLAYS for component in MADE_OF.get(name, [name])}
+    assert {*COMPONENTS} - made == {"cdi", "simulate", "service-monitor"}
 
 
 def every_variant():
@@ -249,6 +258,26 @@ def test_the_page_tells_what_each_right_and_mount_is_for():
     assert wanted - rows == {"/etc/asound.conf"}
 
 
+def test_a_service_lists_the_pods_that_its_monitor_scrapes():
+    found = documents(helm(VALUES["service-monitor"] | {"port": 9090}))
+    service = one(found, "Service")
+    monitor = one(found, "ServiceMonitor")["spec"]
+    labels = one(found, "DaemonSet")["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    (port,), (named,) = service["spec"]["ports"], container(found)["ports"]
+    assert port["targetPort"] == named["name"] and port["port"] == named["containerPort"]
+    assert monitor["endpoints"][0]["port"] == port["name"]
+
+
+def test_both_monitors_scrape_alike():
+    """What alerts and dashboard go by: the job, and the node."""
+    pod_monitor = one(documents(helm(VALUES["pod-monitor"])), "PodMonitor")["spec"]
+    service_monitor = one(documents(helm(VALUES["service-monitor"])), "ServiceMonitor")["spec"]
+    assert pod_monitor["podMetricsEndpoints"] == service_monitor["endpoints"]
+    assert pod_monitor["jobLabel"] == service_monitor["jobLabel"] == "app.kubernetes.io/name"
+
+
 def test_helm_lint():
     output(TOOLS / "helm", "lint", "--strict", *HELM_CAPABILITIES, DEPLOY / "chart")
 
@@ -285,12 +314,14 @@ BAD = {
     "no port": ({"port": 0}, "/port"),
     # Null takes a default away.
     **{f"{key} null": ({key: None}, f"missing property '{key}'") for key in (
-        "domain", "image", "kubeletRoot", "maxUnavailable", "networkPolicy", "podMonitor", "port")},
+        "domain", "image", "kubeletRoot", "maxUnavailable", "networkPolicy", "podMonitor", "port",
+        "serviceMonitor")},
     "an image without a name": ({"image": {"repository": None}}, "missing property 'repository'"),
     "a policy for nobody knows whom": (
         {"networkPolicy": {"enabled": True, "from": None}}, "missing property 'from'"),
     "an update of no node": ({"maxUnavailable": "0%"}, "/maxUnavailable"),
     "an update of 0 nodes": ({"maxUnavailable": 0}, "/maxUnavailable"),
+    "two that scrape": (VALUES["pod-monitor"] | VALUES["service-monitor"], "twice: enable one"),
 }
 
 
@@ -325,11 +356,14 @@ def test_the_chart_takes_a_null_for_what_can_be_left_out(conform):
                 "privileged", "hostNetwork")
     conform(helm({key: None for key in left_out} | {
         "podMonitor": {"enabled": True, "labels": None}, "image": {"tag": None}}))
+    conform(helm({"serviceMonitor": {"enabled": True, "labels": None}}))
 
 
 @pytest.mark.parametrize("name", ["123", "1e3", "true", "null"])
 def test_names_that_look_like_something_else_are_names(name, conform):
-    text = helm(CHARTS["all"], release=name, namespace=name)
+    other = CHARTS["all"] | VALUES["service-monitor"] | {"podMonitor": {"enabled": False}}
+    text = "---\n".join(helm(values, release=name, namespace=name)
+                        for values in (CHARTS["all"], other))
     conform(text)
     for document in documents(text):
         metadata = document["metadata"]
@@ -351,6 +385,7 @@ def test_the_chart_follows_release_and_namespace(conform):
     text = helm(CHARTS["all"], release="cameras", namespace="devices")
     conform(text)
     found = documents(text)
+    assert one(found, "PodMonitor")["metadata"]["labels"]["release"] == "prometheus"
     assert {(document["metadata"]["name"], document["metadata"]["namespace"])
             for document in found} == {("cameras", "devices")}
     labels = one(found, "DaemonSet")["spec"]["template"]["metadata"]["labels"]
