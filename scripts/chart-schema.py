@@ -57,7 +57,7 @@ def monitor(description):
 ABSOLUTE = {"pattern": "^/[^\\x01-\\x1f\\x7f]*$"}
 # A null takes a default away. These can't be done without.
 NEEDED = ("domain", "image", "kubeletRoot", "maxUnavailable", "networkPolicy", "podMonitor", "port",
-          "serviceMonitor")
+          "serviceMonitor", "alerts", "dashboard")
 OWN = {
     "global": mapping("Values of a chart that has this one in it; not used."),
     "image": record(
@@ -86,6 +86,16 @@ OWN = {
     "seLinuxType": text("The type of the process on nodes with SELinux."),
     "podMonitor": monitor("Scrapes each pod."),
     "serviceMonitor": monitor("Scrapes each pod, by way of a Service."),
+    "alerts": record(
+        "A PrometheusRule.",
+        enabled=switch("Whether there is one."),
+        labels=labels("By which a Prometheus selects it."),
+    ),
+    "dashboard": record(
+        "A ConfigMap with a dashboard for Grafana.",
+        enabled=switch("Whether there is one."),
+        labels=labels("By which Grafana's sidecar finds it."),
+    ),
     "networkPolicy": record(
         "Who may ask kudev over HTTP.", needs=["from"],
         enabled=switch("Whether there is one."),

@@ -24,7 +24,9 @@ SIMULATED = {"name": "simulated", "simulate": {"count": 2}}
 CDI = {"name": "serial", "paths": ["/dev/ttyUSB*"], "cdi": {"write": True}}
 # What each component is in the chart's values.
 VALUES = {
+    "alerts": {"alerts": {"enabled": True}},
     "cdi": {"classes": [CDI]},
+    "dashboard": {"dashboard": {"enabled": True}},
     "host-network": {"hostNetwork": True},
     "k0s": {"kubeletRoot": "/var/lib/k0s/kubelet"},
     "microk8s": {"kubeletRoot": "/var/snap/microk8s/common/var/lib/kubelet"},
@@ -37,7 +39,7 @@ VALUES = {
 # Of which there can be one at a time.
 ALTERNATIVES = {"k0s", "service-monitor"}
 # What overlays are made of, if not of the component with their name.
-MADE_OF = {"k3s": [], "monitoring": ["pod-monitor"]}
+MADE_OF = {"k3s": [], "monitoring": ["pod-monitor", "alerts", "dashboard"]}
 CHARTS = {"default": {}, **VALUES, "all": {
     "classes": [CAMERA, SIMULATED, CDI],
     "settings": {"logLevel": "debug", "forgetAfter": "1h"},
@@ -46,6 +48,8 @@ CHARTS = {"default": {}, **VALUES, "all": {
     "image": {"repository": "registry.example.com:5000/x/kudev", "tag": "1", "pullPolicy": "Always"},
     "imagePullSecrets": [{"name": "registry"}],
     "podMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "prometheus"}},
+    "alerts": {"enabled": True, "labels": {"release": "prometheus"}},
+    "dashboard": {"enabled": True, "labels": {"grafana_dashboard": "yes"}},
     "networkPolicy": {"enabled": True, "from": []},
     "resources": {}, "maxUnavailable": 1, "priorityClassName": "", "tolerations": [],
     "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
@@ -315,7 +319,7 @@ BAD = {
     # Null takes a default away.
     **{f"{key} null": ({key: None}, f"missing property '{key}'") for key in (
         "domain", "image", "kubeletRoot", "maxUnavailable", "networkPolicy", "podMonitor", "port",
-        "serviceMonitor")},
+        "serviceMonitor", "alerts", "dashboard")},
     "an image without a name": ({"image": {"repository": None}}, "missing property 'repository'"),
     "a policy for nobody knows whom": (
         {"networkPolicy": {"enabled": True, "from": None}}, "missing property 'from'"),
@@ -356,7 +360,8 @@ def test_the_chart_takes_a_null_for_what_can_be_left_out(conform):
                 "privileged", "hostNetwork")
     conform(helm({key: None for key in left_out} | {
         "podMonitor": {"enabled": True, "labels": None}, "image": {"tag": None}}))
-    conform(helm({"serviceMonitor": {"enabled": True, "labels": None}}))
+    conform(helm({key: {"enabled": True, "labels": None}
+                  for key in ("serviceMonitor", "alerts", "dashboard")}))
 
 
 @pytest.mark.parametrize("name", ["123", "1e3", "true", "null"])
@@ -367,7 +372,8 @@ def test_names_that_look_like_something_else_are_names(name, conform):
     conform(text)
     for document in documents(text):
         metadata = document["metadata"]
-        assert (metadata["name"], metadata["namespace"]) == (name, name)
+        assert metadata["name"] in (name, f"{name}-dashboard")
+        assert metadata["namespace"] == name
         assert metadata["labels"]["app.kubernetes.io/instance"] == name
 
 
@@ -386,8 +392,11 @@ def test_the_chart_follows_release_and_namespace(conform):
     conform(text)
     found = documents(text)
     assert one(found, "PodMonitor")["metadata"]["labels"]["release"] == "prometheus"
+    assert one(found, "PrometheusRule")["metadata"]["labels"]["release"] == "prometheus"
+    assert one(found, "ConfigMap", "cameras-dashboard")["metadata"]["labels"][
+        "grafana_dashboard"] == "yes"
     assert {(document["metadata"]["name"], document["metadata"]["namespace"])
-            for document in found} == {("cameras", "devices")}
+            for document in found} == {("cameras", "devices"), ("cameras-dashboard", "devices")}
     labels = one(found, "DaemonSet")["spec"]["template"]["metadata"]["labels"]
     selectors = [one(found, "DaemonSet")["spec"]["selector"],
                  one(found, "NetworkPolicy")["spec"]["podSelector"],
@@ -431,6 +440,7 @@ def test_kubeconform_finds_mistakes(conform):
     conform(text)
     for old, new in [("hostPath:", "hostpath:"), ("maxSurge: 0", "maxSurge: {}"),
                      ("kind: PodMonitor", "kind: PodMonitors"), ("honorLabels:", "honourLabels:"),
+                     ("alert: KudevDown", "alarm: KudevDown"), ("for: 10m", "for: ten minutes"),
                      ("drop:\n            - ALL", "drop: ALL")]:
         assert old in text
         with pytest.raises(AssertionError):
@@ -462,6 +472,18 @@ def test_the_page_leads_to_the_same_objects_by_both_ways(page, tmp_path, conform
         yaml.safe_dump(page["my-kudev/kustomization.yaml"] | page["patches"]))
     mounts = container(documents(kustomize(own)))["volumeMounts"]
     assert {"name": "asound", "mountPath": "/etc/asound.conf", "readOnly": True} in mounts
+
+
+def test_the_labels_of_the_page_are_on_all_that_a_prometheus_selects(page, deploy):
+    own = deploy / "own"
+    own.mkdir()
+    (own / "kustomization.yaml").write_text(yaml.safe_dump(
+        {"resources": ["../overlays/monitoring"], "namespace": "devices", **page["labels"]}))
+    found = documents(kustomize(own))
+    for kind in ("PodMonitor", "PrometheusRule"):
+        assert page["labels"]["labels"][0]["pairs"].items() <= \
+            one(found, kind)["metadata"]["labels"].items()
+    assert {document["metadata"]["namespace"] for document in found} == {"devices"}
 
 
 def test_the_pod_of_the_page_asks_for_what_its_class_makes(page, conform):

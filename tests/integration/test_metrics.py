@@ -4,8 +4,6 @@
 import json
 import os
 import re
-import shutil
-import subprocess
 
 import grpc
 import pytest
@@ -13,8 +11,9 @@ import pytest
 from daemon import run_kudev
 from kubelet import refusing
 from messages import pb, preferred_request
+from prometheus import documented, promtool
 from stage import resource
-from support import REPOSITORY, limit, wait_until
+from support import wait_until
 from web import web_of
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.3"
@@ -80,13 +79,10 @@ def serve(stage, *classes, args=()):
 
 
 def test_prometheus_own_tool_finds_nothing_wrong(stage):
-    if not shutil.which("promtool"):
-        pytest.skip("no promtool (Debian: prometheus)")
     web, _kudev = serve(stage, stage.simulate("one"), stage.simulate("two"))
     answer = web.get("/metrics")
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    done = subprocess.run(["promtool", "check", "metrics"], input=answer.text, text=True,
-                          capture_output=True, timeout=limit(20), check=False)
+    done = promtool("check", "metrics", input=answer.text)
     assert done.returncode == 0 and not done.stdout + done.stderr
 
 
@@ -113,19 +109,6 @@ def test_both_formats_have_the_same_series(stage):
                      if not key[0].startswith(moving)}
                     for accept in ("text/plain", OPENMETRICS)]
     assert plain == open_
-
-
-def documented() -> dict:
-    """Type, labels and meaning by name, as docs/metrics.md has them."""
-    rows = {}
-    text = (REPOSITORY / "docs/metrics.md").read_text()
-    for line in text.splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-        if line.startswith("| `") and len(cells) == 4:
-            name = cells[0].strip("` ")
-            assert name not in rows
-            rows[name] = (cells[1], re.findall(r"`(\w+)`", cells[2]), cells[3])
-    return rows
 
 
 def served(text: str) -> dict:
