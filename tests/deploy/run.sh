@@ -30,6 +30,9 @@ definitions=(
 	example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml
 	example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml
 	example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml"
+	"github.com/argoproj/argo-cd/v3@v3.3.19
+	h1:jVmtyRAQo1zBMxIIx+MtI99q1FA53IMtF+yRc78XvoY=
+	manifests/crds/application-crd.yaml"
 )
 
 case ${1:-} in

@@ -282,6 +282,24 @@ def test_both_monitors_scrape_alike():
     assert pod_monitor["jobLabel"] == service_monitor["jobLabel"] == "app.kubernetes.io/name"
 
 
+def test_argo_cd_gets_the_same_by_both_ways(conform, tmp_path):
+    paths = {path.stem: path.read_text() for path in (DEPLOY / "argocd").iterdir()}
+    for text in paths.values():
+        conform(text)
+        with pytest.raises(AssertionError):
+            conform(text.replace("repoURL:", "repoUrl:"))
+    specs = {name: yaml.safe_load(text)["spec"] for name, text in paths.items()}
+    sources = {name: spec.pop("source") for name, spec in specs.items()}
+    assert specs["kustomize"] == specs["helm"]
+    assert REPOSITORY / sources["helm"]["path"] == DEPLOY / "chart"
+    made = kustomize(REPOSITORY / sources["kustomize"]["path"])
+    values = sources["helm"]["helm"]
+    assert normal(made) == normal(helm(values["valuesObject"], release=values["releaseName"]))
+    check_configuration(made, tmp_path)
+    (image,) = sources["kustomize"]["kustomize"]["images"]
+    assert image.split("=")[1] == container(documents(made))["image"]
+
+
 def test_helm_lint():
     output(TOOLS / "helm", "lint", "--strict", *HELM_CAPABILITIES, DEPLOY / "chart")
 
@@ -420,6 +438,9 @@ def test_values_reach_kudev_as_they_are(tmp_path):
 
 def test_versions_agree():
     version = output(KUDEV, "--version").split()[1]
+    for name in ("helm", "kustomize"):
+        assert re.findall(r"(?:tag: |kudev:)(\d\S*?)[}\n]",
+                          (DEPLOY / f"argocd/{name}.yaml").read_text()) == [version]
     chart = yaml.safe_load((DEPLOY / "chart/Chart.yaml").read_text())
     base = yaml.safe_load((DEPLOY / "base/kustomization.yaml").read_text())
     assert chart["appVersion"] == version
