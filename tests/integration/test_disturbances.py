@@ -643,6 +643,7 @@ def test_a_plugin_directory_emptied_under_a_living_kubelet_costs_nothing(stage):
     kubelet = stage.kubelet()
     kudev = stage.kudev(stage.serial())
     kubelet.wait_allocatable(SERIAL, 1)
+    stage.endpoint(kubelet, SERIAL).unlink()
     for path in stage.plugins.iterdir():
         path.unlink()
     holds_for(lambda: kubelet.allocatable(SERIAL) == 1, 0.5, "the stream goes on")
