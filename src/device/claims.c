@@ -143,14 +143,15 @@ bool claims_may_share(const struct inventory_class *a, const struct inventory_cl
 
 const struct inventory_class *claims_rival(const struct claims *claims,
 					   const struct inventory_class *class,
-					   const struct unit *unit,
+					   const struct unit *unit, size_t nth,
 					   const struct unit_node **ret_node)
 {
 	for (size_t i = 0; i < unit->node_count; i++) {
 		const struct claim *claim = find_claim(claims, &unit->nodes[i]);
 
 		for (size_t j = 0; claim && j < claim->count; j++) {
-			if (claims_may_share(claim->holdings[j].class, class))
+			if (claims_may_share(claim->holdings[j].class, class) ||
+			    nth-- > 0)
 				continue;
 			*ret_node = &unit->nodes[i];
 			return claim->holdings[j].class;

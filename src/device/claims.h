@@ -24,12 +24,12 @@ void claims_drop(struct claims *claims, const struct inventory_class *class,
 		 const struct unit *unit);
 
 /*
- * Another class that has a node of the unit and does not share it with this one; NULL: there is
- * none. ret_node is that node.
+ * The nth other class, from 0, that has a node of the unit and does not share it with this one;
+ * NULL: there are not so many. ret_node is that node.
  */
 const struct inventory_class *claims_rival(const struct claims *claims,
 					   const struct inventory_class *class,
-					   const struct unit *unit,
+					   const struct unit *unit, size_t nth,
 					   const struct unit_node **ret_node);
 
 /* Whether the two may have one node together. */

@@ -57,6 +57,10 @@ const struct inventory_class *inventory_find_rival(struct inventory *inventory,
 						   const struct device *device,
 						   const struct unit *unit);
 
+/* Has those give up the unit that don't keep the class from it: inventory_find_rival() is NULL. */
+void inventory_overrule(struct inventory *inventory, const struct inventory_class *class,
+			const struct unit *unit);
+
 /* Tells the observers of the class. */
 void inventory_class_tell(struct inventory_class *class);
 

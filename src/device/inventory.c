@@ -297,6 +297,7 @@ static void update_device(struct inventory *inventory, struct inventory_class *c
 	struct unit old = device->unit;
 
 	device->seen = true;
+	inventory_overrule(inventory, class, unit);
 	/* In this order, so that what it keeps is not given up in between. */
 	if (device->has_claims) {
 		claims_add(inventory->claims, class, unit);
@@ -358,6 +359,7 @@ static void add_device(struct inventory *inventory, struct inventory_class *clas
 		class->refused++;
 		return;
 	}
+	inventory_overrule(inventory, class, unit);
 	device = inventory_class_list(class, unit);
 	device->seen = true;
 	note_arrival(class, device);
@@ -591,10 +593,12 @@ static void keep_device(struct inventory *inventory, struct inventory_class *cla
 	if (device->absence || device->has_claims)
 		return;
 	rival = inventory_find_rival(inventory, class, device, &device->unit);
-	if (rival)
+	if (rival) {
 		inventory_set_claimed(inventory, class, device, rival->config);
-	else
-		claim_device(inventory, class, device);
+		return;
+	}
+	inventory_overrule(inventory, class, &device->unit);
+	claim_device(inventory, class, device);
 }
 
 void inventory_keep(struct inventory *inventory, size_t index)

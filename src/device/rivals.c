@@ -44,23 +44,30 @@ static void give_up(struct inventory *inventory, struct inventory_class *class,
 	inventory_class_tell(class);
 }
 
-/* Returns whether the node that kept the class from the unit is free now. */
-static bool take_over(struct inventory *inventory, const struct inventory_class *class,
-		      const struct inventory_class *rival, const struct unit *unit,
-		      const struct unit_node *node)
+/* Whether the class may have what the rival has of the unit. */
+static bool does_yield(const struct inventory *inventory,
+		       const struct inventory_class *rival,
+		       const struct inventory_class *class, const struct unit *unit)
 {
 	size_t place = rank(inventory, rival);
-	struct inventory_class *loser;
 
-	if (unit->absence || place == inventory->class_count ||
-	    place < rank(inventory, class))
-		return false;
-	loser = inventory->classes[place];
-	if (is_any_held(inventory, loser, unit))
-		return false;
-	give_up(inventory, loser, unit, class->config);
-	conflicts_add(loser, node->host_path, class->config);
-	return true;
+	return place < inventory->class_count && place > rank(inventory, class) &&
+	       !is_any_held(inventory, rival, unit);
+}
+
+/* A class that has a node of the unit, and keeps it. */
+static const struct inventory_class *find_keeper(const struct inventory *inventory,
+						 const struct inventory_class *class,
+						 const struct unit *unit,
+						 const struct unit_node **ret_node)
+{
+	const struct inventory_class *rival;
+
+	for (size_t i = 0;; i++) {
+		rival = claims_rival(inventory->claims, class, unit, i, ret_node);
+		if (!rival || !does_yield(inventory, rival, class, unit))
+			return rival;
+	}
 }
 
 static const struct unit_node *find_expected(const struct inventory_class *class,
@@ -97,16 +104,30 @@ const struct inventory_class *inventory_find_rival(struct inventory *inventory,
 						   const struct unit *unit)
 {
 	const struct unit_node *node;
-	const struct inventory_class *rival;
+	const struct inventory_class *rival = NULL;
 
-	do
-		rival = claims_rival(inventory->claims, class, unit, &node);
-	while (rival && take_over(inventory, class, rival, unit, node));
-	if (!rival && !(device && device->has_claims))
+	if (!(device && device->has_claims))
 		rival = find_expectant(inventory, class, unit, &node);
+	if (!rival)
+		rival = find_keeper(inventory, class, unit, &node);
 	if (rival)
 		conflicts_add(class, node->host_path, rival->config);
 	return rival;
+}
+
+void inventory_overrule(struct inventory *inventory, const struct inventory_class *class,
+			const struct unit *unit)
+{
+	const struct unit_node *node;
+	const struct inventory_class *rival;
+
+	while ((rival = claims_rival(inventory->claims, class, unit, 0, &node))) {
+		struct inventory_class *loser =
+			inventory->classes[rank(inventory, rival)];
+
+		give_up(inventory, loser, unit, class->config);
+		conflicts_add(loser, node->host_path, class->config);
+	}
 }
 
 void inventory_expect(struct inventory *inventory, size_t index, struct strings *paths)

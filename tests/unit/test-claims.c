@@ -79,7 +79,7 @@ static void expect_rival(struct fixture *fixture, size_t class, const char *name
 	KUDEV_AUTO_UNIT struct unit unit = make_unit(names);
 	const struct unit_node *node = NULL;
 	const struct inventory_class *got =
-		claims_rival(fixture->claims, &fixture->classes[class], &unit, &node);
+		claims_rival(fixture->claims, &fixture->classes[class], &unit, 0, &node);
 
 	assert_ptr_equal(got, rival);
 	if (rival)

@@ -117,6 +117,38 @@ static void what_the_first_class_expects_is_left_to_it(void **state)
 	expect(fixture, THREE, "b! a");
 }
 
+/* Or it would get it back at once, and so on without end. */
+static void a_later_class_gives_up_only_what_the_first_one_can_have(void **state)
+{
+	struct fixture *fixture = *state;
+	struct strings paths = {0};
+
+	make_nodes(fixture);
+	HOLD(fixture, NULL);
+	/* A pod holds the rest. */
+	REPORT(fixture, TWO, "a=/a");
+	REPORT(fixture, THREE, "c=/c");
+	HOLD(fixture, "kudev.io/three c");
+	REPORT(fixture, ONE, "x=/a,/c");
+	expect(fixture, ONE, "");
+	expect(fixture, TWO, "a");
+	/* A pod has it under another ID. */
+	REPORT(fixture, ONE, "y=/b");
+	HOLD(fixture, "kudev.io/one y");
+	REPORT(fixture, ONE, "z=/a,/b");
+	expect(fixture, ONE, "y! z!");
+	expect(fixture, TWO, "a");
+	/* Another one is to get it. */
+	HOLD(fixture, NULL);
+	strings_add(&paths, "/c");
+	inventory_expect(fixture->inventory, ONE, &paths);
+	REPORT(fixture, TWO, "a=/a", "c=/c");
+	expect(fixture, TWO, "a");
+	expect(fixture, THREE, "c");
+	assert_int_equal(inventory_class_at(fixture->inventory, THREE)->conflicts->total,
+			 0);
+}
+
 static void free_devices_go_to_the_first_class_that_wants_them(void **state)
 {
 	struct fixture *fixture = *state;
@@ -376,6 +408,7 @@ int main(void)
 		TEST(the_first_class_has_what_a_later_one_saw_first),
 		TEST(what_a_pod_holds_stays_with_a_later_class),
 		TEST(what_the_first_class_expects_is_left_to_it),
+		TEST(a_later_class_gives_up_only_what_the_first_one_can_have),
 		TEST(free_devices_go_to_the_first_class_that_wants_them),
 		TEST(a_held_device_keeps_its_nodes_until_it_is_released),
 		TEST(what_was_handed_out_just_now_is_held),
