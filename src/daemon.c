@@ -43,17 +43,17 @@ struct daemon {
 };
 
 /* Whether what pods hold makes a difference to what the class has. */
-static bool asks_holders(const struct config_class *class)
+static bool asks_holders(const struct inventory_class *class)
 {
-	return class->source == CONFIG_SOURCE_MATCH ||
-	       class->source == CONFIG_SOURCE_V4L2LOOPBACK;
+	return class->config->source == CONFIG_SOURCE_MATCH ||
+	       class->config->source == CONFIG_SOURCE_V4L2LOOPBACK ||
+	       class->refused > 0 || class->conflicts->total > 0;
 }
 
 static void reconsider(struct daemon *daemon)
 {
 	for (size_t i = 0; i < daemon->config->class_count; i++) {
-		if (!asks_holders(&daemon->config->classes[i]) &&
-		    inventory_class_at(daemon->inventory, i)->refused == 0)
+		if (!asks_holders(inventory_class_at(daemon->inventory, i)))
 			continue;
 		discovery_rescan(daemon->discovery);
 		return;

@@ -75,7 +75,8 @@ bool unit_has_common_node(const struct unit *a, const struct unit *b)
 		for (size_t j = 0; j < b->node_count; j++) {
 			const struct unit_node *node = &b->nodes[j];
 
-			if (node->type == NODE_DEVICE && node->identity.type != 0 &&
+			if (a->nodes[i].type == NODE_DEVICE &&
+			    node->type == NODE_DEVICE && node->identity.type != 0 &&
 			    memcmp(&a->nodes[i].identity, &node->identity,
 				   sizeof(node->identity)) == 0)
 				return true;

@@ -37,7 +37,10 @@ struct inventory_class *inventory_class_new(const struct config_class *config,
 void inventory_class_free(struct inventory_class *class);
 void inventory_device_free(struct device *device);
 
-/* A pod is known to go on with the very nodes, whoever else may want them now. */
+/*
+ * A pod is known to go on with the very nodes, or with some of them, whoever else may want them
+ * now. Those of a device that was not seen yet are what its class reports.
+ */
 bool inventory_is_in_use(const struct inventory *inventory, const struct device *device);
 
 /* Another class may have its nodes. */

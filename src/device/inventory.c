@@ -191,21 +191,25 @@ void inventory_unclaim(struct inventory *inventory, struct inventory_class *clas
 	device->has_claims = false;
 }
 
-/* A pod is known to go on with the very nodes, whoever else may want them now. */
+static bool is_same_device(const struct unit_node *node)
+{
+	struct node_identity identity;
+
+	return node->type == NODE_DEVICE &&
+	       node_identify(node->root, node->host_path, &identity) == 0 &&
+	       memcmp(&identity, &node->identity, sizeof(identity)) == 0;
+}
+
 bool inventory_is_in_use(const struct inventory *inventory, const struct device *device)
 {
 	if (inventory->reckonings[HOLD_CHECKPOINT].known_at == 0 ||
 	    !inventory_is_held(inventory, device))
 		return false;
 	for (size_t i = 0; i < device->unit.node_count; i++) {
-		const struct unit_node *node = &device->unit.nodes[i];
-		struct node_identity identity;
-
-		if (node_identify(node->root, node->host_path, &identity) < 0 ||
-		    memcmp(&identity, &node->identity, sizeof(identity)) != 0)
-			return false;
+		if (is_same_device(&device->unit.nodes[i]))
+			return true;
 	}
-	return true;
+	return device->unit.node_count == 0;
 }
 
 void inventory_drop_device(struct inventory *inventory, struct inventory_class *class,

@@ -170,7 +170,8 @@ void inventory_class_ignore(struct inventory_class *class, const void *data);
  * Takes in what a source sees now of a class: all of it. Empties the list. New devices
  * are added unless another class has claimed one of their nodes or the list would outgrow
  * what the kubelet takes; known ones that are missing turn unhealthy. Of what no pod holds
- * of them, a class behind this one in the configuration has to give up its devices.
+ * of them, a class behind this one in the configuration has to give up its devices, and any
+ * class those that a pod holds of this one.
  */
 void inventory_report(struct inventory *inventory, size_t index, struct unit_list *units);
 

@@ -44,20 +44,27 @@ static void give_up(struct inventory *inventory, struct inventory_class *class,
 	inventory_class_tell(class);
 }
 
-/* Whether the class may have what the rival has of the unit. */
+static bool is_in_use(const struct inventory *inventory, const struct device *device)
+{
+	return device && inventory_is_in_use(inventory, device);
+}
+
+/* Whether the class may have what the rival has of the unit; device may be NULL. */
 static bool does_yield(const struct inventory *inventory,
 		       const struct inventory_class *rival,
-		       const struct inventory_class *class, const struct unit *unit)
+		       const struct inventory_class *class, const struct device *device,
+		       const struct unit *unit)
 {
 	size_t place = rank(inventory, rival);
 
-	return place < inventory->class_count && place > rank(inventory, class) &&
-	       !is_any_held(inventory, rival, unit);
+	return place < inventory->class_count && !is_any_held(inventory, rival, unit) &&
+	       (place > rank(inventory, class) || is_in_use(inventory, device));
 }
 
 /* A class that has a node of the unit, and keeps it. */
 static const struct inventory_class *find_keeper(const struct inventory *inventory,
 						 const struct inventory_class *class,
+						 const struct device *device,
 						 const struct unit *unit,
 						 const struct unit_node **ret_node)
 {
@@ -65,7 +72,7 @@ static const struct inventory_class *find_keeper(const struct inventory *invento
 
 	for (size_t i = 0;; i++) {
 		rival = claims_rival(inventory->claims, class, unit, i, ret_node);
-		if (!rival || !does_yield(inventory, rival, class, unit))
+		if (!rival || !does_yield(inventory, rival, class, device, unit))
 			return rival;
 	}
 }
@@ -106,10 +113,10 @@ const struct inventory_class *inventory_find_rival(struct inventory *inventory,
 	const struct unit_node *node;
 	const struct inventory_class *rival = NULL;
 
-	if (!(device && device->has_claims))
+	if (!(device && device->has_claims) && !is_in_use(inventory, device))
 		rival = find_expectant(inventory, class, unit, &node);
 	if (!rival)
-		rival = find_keeper(inventory, class, unit, &node);
+		rival = find_keeper(inventory, class, device, unit, &node);
 	if (rival)
 		conflicts_add(class, node->host_path, rival->config);
 	return rival;

@@ -85,6 +85,32 @@ static void what_a_pod_holds_stays_with_a_later_class(void **state)
 	expect(fixture, ONE, "x y");
 }
 
+/* As after a start: the first one to look has seen it before the checkpoint was read. */
+static void what_a_pod_holds_comes_back_to_a_later_class(void **state)
+{
+	struct fixture *fixture = *state;
+	struct strings paths = {0};
+
+	make_nodes(fixture);
+	REPORT(fixture, ONE, "x=/a", "y=/b");
+	REPORT(fixture, TWO, "a=/a", "b=/b");
+	expect(fixture, TWO, "");
+	HOLD(fixture, "kudev.io/one y", "kudev.io/two a", "kudev.io/two b");
+	REPORT(fixture, TWO, "a=/a", "b=/b");
+	expect(fixture, ONE, "x! y");
+	expect(fixture, TWO, "a b!");
+	REPORT(fixture, ONE, "x=/a", "y=/b");
+	expect(fixture, ONE, "x! y");
+	/* Whatever the first class expects. */
+	strings_add(&paths, "/c");
+	inventory_expect(fixture->inventory, ONE, &paths);
+	HOLD(fixture, "kudev.io/two c");
+	REPORT(fixture, TWO, "c=/c", "a=/a", "b=/b");
+	expect(fixture, TWO, "a b! c");
+	REPORT(fixture, ONE, "x=/a", "y=/b", "z=/c");
+	expect(fixture, ONE, "x y");
+}
+
 static void what_the_first_class_expects_is_left_to_it(void **state)
 {
 	struct fixture *fixture = *state;
@@ -147,6 +173,24 @@ static void a_later_class_gives_up_only_what_the_first_one_can_have(void **state
 	expect(fixture, THREE, "c");
 	assert_int_equal(inventory_class_at(fixture->inventory, THREE)->conflicts->total,
 			 0);
+}
+
+static void a_pod_keeps_what_is_left_of_several_nodes(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_nodes(fixture);
+	REPORT(fixture, TWO, "x=/a,/b", "y=/c,/mnt");
+	HOLD(fixture, "kudev.io/two x", "kudev.io/two y");
+	tree_remove(fixture->tree, "/a");
+	tree_remove(fixture->tree, "/mnt");
+	REPORT(fixture, TWO, NULL);
+	REPORT(fixture, ONE, "b=/b", "c=/c");
+	expect(fixture, ONE, "");
+	HOLD(fixture, NULL);
+	REPORT(fixture, ONE, "b=/b", "c=/c");
+	expect(fixture, ONE, "b c");
+	expect(fixture, TWO, "x! y!");
 }
 
 static void free_devices_go_to_the_first_class_that_wants_them(void **state)
@@ -407,8 +451,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_first_class_has_what_a_later_one_saw_first),
 		TEST(what_a_pod_holds_stays_with_a_later_class),
+		TEST(what_a_pod_holds_comes_back_to_a_later_class),
 		TEST(what_the_first_class_expects_is_left_to_it),
 		TEST(a_later_class_gives_up_only_what_the_first_one_can_have),
+		TEST(a_pod_keeps_what_is_left_of_several_nodes),
 		TEST(free_devices_go_to_the_first_class_that_wants_them),
 		TEST(a_held_device_keeps_its_nodes_until_it_is_released),
 		TEST(what_was_handed_out_just_now_is_held),
