@@ -298,6 +298,23 @@ def test_a_held_device_stays_where_it_is(stage):
     kubelet.wait_allocatable(OTHER, 2)
 
 
+def test_a_held_device_stays_where_it_is_over_a_restart(stage):
+    ids = stage.plug_serials(2)
+    held = stage.plugins / "kubelet_internal_checkpoint"
+    held.write_text(checkpoint(ids[0]))
+    running = Running(stage, other(["/dev/ttyUSB*"]), stage.serial())
+    kubelet = running.kubelet
+    kubelet.wait_allocatable(SERIAL, 1)
+    kubelet.wait_allocatable(OTHER, 1, capacity=2)
+    for name, device in ((SERIAL, ids[0]), (OTHER, ids[1])):
+        for each in kubelet.lists(name):
+            assert [one for one, health in healths(each).items()
+                    if health == "Healthy"] == [device]
+    held.write_text(checkpoint())
+    kubelet.wait_allocatable(OTHER, 2)
+    kubelet.wait_allocatable(SERIAL, 0, capacity=1)
+
+
 @pytest.mark.slow
 def test_what_a_pod_of_a_removed_class_held_is_free_when_it_ends(stage):
     ids = stage.plug_serials(1)
