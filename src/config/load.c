@@ -319,7 +319,7 @@ static int read_file(struct load *load, const char *file, struct error *err)
 		return r;
 	load->config->file = mem_string(file);
 	read_text(load, text, size, file);
-	load->config->text = take_ptr(text);
+	load->config->text = mem_string(text); /* in as much as it takes */
 	return 0;
 }
 

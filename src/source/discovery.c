@@ -71,6 +71,7 @@ struct discovery {
 	bool is_started;  /* the first scan is over */
 	bool is_changing; /* between two configurations, or ending */
 	uint64_t rescans;
+	uint64_t releases; /* of nodes, when those who wait for one were asked last */
 	discovery_class_callback on_known;
 	void *on_known_data;
 };
@@ -367,7 +368,7 @@ static bool is_blind(const struct discovery *discovery)
 
 static void scan_changed(struct discovery *discovery)
 {
-	uint64_t releases = inventory_releases(discovery->inventory);
+	uint64_t releases;
 	int64_t start = clock_ms();
 	bool complete = true;
 	int64_t busy;
@@ -378,8 +379,10 @@ static void scan_changed(struct discovery *discovery)
 	}
 	busy = (clock_ms() - start) * BUSY_FACTOR;
 	discovery->settle_ms = busy > SETTLE_MS ? busy : SETTLE_MS;
-	if (inventory_releases(discovery->inventory) != releases)
+	releases = inventory_releases(discovery->inventory);
+	if (releases != discovery->releases)
 		discovery_retry(discovery);
+	discovery->releases = releases;
 	schedule_again(discovery);
 	if (!complete)
 		loop_timer_set(discovery->rescan, RETRY_MS);
