@@ -33,6 +33,9 @@ definitions=(
 	"github.com/argoproj/argo-cd/v3@v3.3.19
 	h1:jVmtyRAQo1zBMxIIx+MtI99q1FA53IMtF+yRc78XvoY=
 	manifests/crds/application-crd.yaml"
+	"github.com/kedacore/keda/v2@v2.17.2
+	h1:xlrcK5TKABJF9PebK79sgL07s/csGjL3H4m72OkZXxk=
+	config/crd/bases/keda.sh_scaledjobs.yaml"
 )
 
 case ${1:-} in

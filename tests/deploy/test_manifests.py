@@ -15,6 +15,9 @@ from manifests import (HELM_CAPABILITIES, KUDEV, REPOSITORY, TOOLS, conform, dep
 DEPLOY = REPOSITORY / "deploy"
 OVERLAYS = sorted(path.name for path in (DEPLOY / "overlays").iterdir())
 COMPONENTS = sorted(path.name for path in (DEPLOY / "components").iterdir())
+# What is for the cluster; the others are configurations.
+EXAMPLES = sorted(path for path in (REPOSITORY / "examples").glob("*.yaml")
+                  if "apiVersion:" in path.read_text())
 SCHEMA = json.loads((REPOSITORY / "conf/kudev.schema.json").read_text())
 
 CAMERA = {"name": "virtual-camera", "v4l2loopback": {"count": 8, "firstNumber": 10,
@@ -138,6 +141,14 @@ def test_the_chart_is_valid(name, conform, tmp_path):
     text = helm(CHARTS[name])
     conform(text)
     check_configuration(text, tmp_path)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_valid(path, conform):
+    text = path.read_text()
+    conform(text)
+    with pytest.raises(AssertionError):
+        conform(text.replace("containers:", "container:"))
 
 
 def test_kubectl_makes_the_same_of_the_overlays():
