@@ -4,6 +4,18 @@
 #include "base/log.h"
 #include "device/internal.h"
 
+const char *const conflict_causes[CONFLICT_CAUSE_MAX] = {
+	[CONFLICT_FIRST] = "first",
+	[CONFLICT_HELD] = "held",
+	[CONFLICT_ALIKE] = "alike",
+};
+
+static const char *const hints[CONFLICT_CAUSE_MAX] = {
+	[CONFLICT_FIRST] = "the other class keeps it, unless both say share",
+	[CONFLICT_HELD] = "this class gets it when no pod holds it of the other",
+	[CONFLICT_ALIKE] = "a device of this class has the same ID",
+};
+
 struct conflict_list *conflicts_new(void)
 {
 	return mem_zero(sizeof(struct conflict_list));
@@ -29,19 +41,20 @@ static bool has_conflict(const struct conflict_list *conflicts, const char *host
 }
 
 void conflicts_add(struct inventory_class *class, const char *host_path,
-		   const struct config_class *holder)
+		   const struct config_class *holder, enum conflict_cause cause)
 {
 	struct conflict_list *conflicts = class->conflicts;
 
 	if (has_conflict(conflicts, host_path))
 		return;
 	conflicts->total++;
+	conflicts->of_cause[cause]++;
 	if (conflicts->count == CONFLICTS_MAX)
 		return;
 	conflicts->items[conflicts->count++] = (struct conflict){
 		.host_path = mem_string(host_path),
 		.holder = mem_string(holder->name),
-		.is_own = holder == class->config,
+		.cause = cause,
 	};
 }
 
@@ -59,10 +72,6 @@ void conflicts_log_new(struct inventory_class *class, const struct conflict_list
 		log_warn("device conflict", LOG_STR("class", class->config->name),
 			 LOG_STR("other_class", conflict->holder),
 			 LOG_STR("device_path", conflict->host_path),
-			 LOG_STR("hint",
-				 conflict->is_own
-					 ? "a device of this class has the same ID"
-					 : "the other class keeps it, unless both say "
-					   "share"));
+			 LOG_STR("hint", hints[conflict->cause]));
 	}
 }

@@ -471,7 +471,8 @@ static void take_unit(struct inventory *inventory, struct inventory_class *class
 	/* An ID never changes hands: a pod may hold what it stood for. */
 	if (device && device->unit.node_count > 0 && !unit->is_hardware &&
 	    !unit_same_nodes(&device->unit, unit)) {
-		conflicts_add(class, unit_main_node(unit)->host_path, class->config);
+		conflicts_add(class, unit_main_node(unit)->host_path, class->config,
+			      CONFLICT_ALIKE);
 		return;
 	}
 	/* Overlapping groups give the same unit twice, which is one device. */

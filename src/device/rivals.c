@@ -17,6 +17,15 @@ static size_t rank(const struct inventory *inventory, const struct inventory_cla
 	return place;
 }
 
+/* Why the keeper has what the class does not get. */
+static enum conflict_cause cause_of(const struct inventory *inventory,
+				    const struct inventory_class *keeper,
+				    const struct inventory_class *class)
+{
+	return rank(inventory, keeper) < rank(inventory, class) ? CONFLICT_FIRST
+								: CONFLICT_HELD;
+}
+
 /* Whether a device of the class keeps a node of the unit from others. */
 static bool keeps(const struct device *device, const struct unit *unit)
 {
@@ -118,7 +127,8 @@ const struct inventory_class *inventory_find_rival(struct inventory *inventory,
 	if (!rival)
 		rival = find_keeper(inventory, class, device, unit, &node);
 	if (rival)
-		conflicts_add(class, node->host_path, rival->config);
+		conflicts_add(class, node->host_path, rival->config,
+			      cause_of(inventory, rival, class));
 	return rival;
 }
 
@@ -133,7 +143,8 @@ void inventory_overrule(struct inventory *inventory, const struct inventory_clas
 			inventory->classes[rank(inventory, rival)];
 
 		give_up(inventory, loser, unit, class->config);
-		conflicts_add(loser, node->host_path, class->config);
+		conflicts_add(loser, node->host_path, class->config,
+			      cause_of(inventory, class, loser));
 	}
 }
 

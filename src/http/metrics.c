@@ -79,11 +79,6 @@ static double class_refused(const struct class_view *class)
 	return (double)class->devices->refused;
 }
 
-static double class_conflicts(const struct class_view *class)
-{
-	return (double)class->devices->conflicts->total;
-}
-
 static double class_registered(const struct class_view *class)
 {
 	return class->registration.is_registered;
@@ -168,6 +163,14 @@ static void add_state_changes(struct exposition *exposition,
 							     "unhealthy",
 							     device_causes[cause]});
 	}
+}
+
+static void add_conflicts(struct exposition *exposition, const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->class_count; i++)
+		add_counts(exposition, &snapshot->classes[i],
+			   snapshot->classes[i].devices->conflicts->of_cause,
+			   conflict_causes, CONFLICT_CAUSE_MAX);
 }
 
 static void add_registration_failures(struct exposition *exposition,
@@ -471,9 +474,9 @@ static const struct collector collectors[] = {
 	 .of_class = class_refused},
 	{{"kudev_device_conflicts",
 	  METRIC_GAUGE,
-	  "Nodes that the class could not have because something else has them.",
-	  {CLASS}},
-	 .of_class = class_conflicts},
+	  "Nodes that the class could not have, and why.",
+	  {CLASS, "reason"}},
+	 .add = add_conflicts},
 	{{"kudev_device_holders",
 	  METRIC_GAUGE,
 	  "Containers that hold devices of the class, as far as they are known.",

@@ -68,6 +68,7 @@ static void the_first_class_has_what_a_later_one_saw_first(void **state)
 static void what_a_pod_holds_stays_with_a_later_class(void **state)
 {
 	struct fixture *fixture = *state;
+	const struct conflict_list *conflicts;
 
 	make_nodes(fixture);
 	REPORT(fixture, TWO, "a=/a");
@@ -80,15 +81,21 @@ static void what_a_pod_holds_stays_with_a_later_class(void **state)
 	expect(fixture, ONE, "");
 	expect(fixture, TWO, "a");
 	expect(fixture, THREE, "0 1");
+	conflicts = inventory_class_at(fixture->inventory, ONE)->conflicts;
+	assert_int_equal(conflicts->total, 2);
+	assert_int_equal(conflicts->of_cause[CONFLICT_HELD], 2);
 	HOLD(fixture, NULL);
 	REPORT(fixture, ONE, "x=/a", "y=/c");
 	expect(fixture, ONE, "x y");
+	conflicts = find(fixture, "kudev.io/two")->conflicts;
+	assert_int_equal(conflicts->of_cause[CONFLICT_FIRST], 1);
 }
 
 /* As after a start: the first one to look has seen it before the checkpoint was read. */
 static void what_a_pod_holds_comes_back_to_a_later_class(void **state)
 {
 	struct fixture *fixture = *state;
+	const struct conflict_list *conflicts;
 	struct strings paths = {0};
 
 	make_nodes(fixture);
@@ -99,6 +106,8 @@ static void what_a_pod_holds_comes_back_to_a_later_class(void **state)
 	REPORT(fixture, TWO, "a=/a", "b=/b");
 	expect(fixture, ONE, "x! y");
 	expect(fixture, TWO, "a b!");
+	conflicts = find(fixture, "kudev.io/one")->conflicts;
+	assert_int_equal(conflicts->of_cause[CONFLICT_HELD], 1);
 	REPORT(fixture, ONE, "x=/a", "y=/b");
 	expect(fixture, ONE, "x! y");
 	/* Whatever the first class expects. */

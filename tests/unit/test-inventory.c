@@ -71,6 +71,7 @@ static void the_first_class_to_match_a_node_keeps_it(void **state)
 	expect(fixture, TWO, "x");
 	conflicts = inventory_class_at(fixture->inventory, TWO)->conflicts;
 	assert_int_equal(conflicts->total, 1);
+	assert_int_equal(conflicts->of_cause[CONFLICT_FIRST], 1);
 	assert_string_equal(conflicts->items[0].host_path, "/b");
 	assert_string_equal(conflicts->items[0].holder,
 			    fixture->config->classes[ONE].name);
@@ -175,6 +176,7 @@ static void of_two_units_with_one_id_the_first_stays_and_the_second_is_reported(
 	assert_int_equal(class->count, 1);
 	assert_string_equal(class->devices[0]->unit.nodes[0].host_path, "/a");
 	assert_int_equal(class->conflicts->count, 1);
+	assert_int_equal(class->conflicts->of_cause[CONFLICT_ALIKE], 1);
 	assert_string_equal(class->conflicts->items[0].host_path, "/b");
 }
 
