@@ -245,6 +245,44 @@ def test_mounts_and_volumes_belong_together():
         assert sorted(mounts) == sorted(volume["name"] for volume in pod(found)["volumes"]), name
 
 
+# What each has of the node, and what it has only where classes want it. A node without the first of
+# each is no place for kudev; the others are made, empty.
+HOST_PATHS = {"/var/lib/kubelet/device-plugins": "Directory", "/dev": "Directory",
+              "/var/lib/kubelet/pod-resources": "DirectoryOrCreate",
+              "/run/udev": "DirectoryOrCreate"}
+MORE_HOST_PATHS = {"/lib/modules": "Directory", "/var/run/cdi": "DirectoryOrCreate",
+                   "/run/kudev": "DirectoryOrCreate", "/etc/asound.conf": "File"}
+
+
+def test_what_is_mounted_is_the_nodes_own_at_the_same_place():
+    for name, found in every_variant():
+        volumes = {volume["name"]: volume for volume in pod(found)["volumes"]}
+        types = {}
+        for mount in container(found)["volumeMounts"]:
+            source = volumes[mount["name"]].get("hostPath")
+            if not source:
+                assert mount["mountPath"] == "/etc/kudev", name
+                continue
+            place = mount["mountPath"]
+            types[place] = source["type"]
+            if place.endswith("/pod-resources"):
+                assert source["path"].endswith("/kubelet/pod-resources"), name
+            else:
+                assert source["path"] == place, name
+        assert HOST_PATHS.items() <= types.items() <= (HOST_PATHS | MORE_HOST_PATHS).items(), name
+
+
+def test_it_has_a_place_on_every_node_and_no_token():
+    for name, found in every_variant():
+        if name == "chart all":
+            continue
+        assert pod(found)["priorityClassName"] == "system-node-critical", name
+        assert pod(found)["tolerations"] == [{"operator": "Exists"}], name
+        assert pod(found)["nodeSelector"] == {"kubernetes.io/os": "linux"}, name
+        assert pod(found)["automountServiceAccountToken"] is False, name
+        assert one(found, "ServiceAccount")["automountServiceAccountToken"] is False, name
+
+
 def test_probes_ask_where_kudev_listens():
     for name, found in every_variant():
         (port,) = container(found)["ports"]
@@ -263,14 +301,16 @@ def test_an_update_never_has_two_on_a_node():
 
 def test_the_page_tells_what_each_right_and_mount_is_for():
     page = (REPOSITORY / "docs/deploy.md").read_text()
-    rows = set(re.findall(r"^\| `([^`]+)`", page, re.M))
+    chapter = page.split("\n## What each right and mount is for\n")[1].split("\n## ")[0]
+    rows = set(re.findall(r"^\| `([^`]+)`", chapter, re.M))
     wanted = set()
     for _, found in every_variant():
         context = container(found)["securityContext"]
         wanted |= set(context) | {key for key in ("hostNetwork", "priorityClassName", "tolerations",
                                                   "serviceAccountName") if key in pod(found)}
         wanted |= {mount["mountPath"] for mount in container(found)["volumeMounts"]}
-    assert wanted - rows == {"/etc/asound.conf"}
+        wanted |= {variable["name"] for variable in container(found)["env"]}
+    assert wanted == rows | {"/etc/asound.conf"}
 
 
 def test_a_service_lists_the_pods_that_its_monitor_scrapes():
@@ -291,6 +331,21 @@ def test_both_monitors_scrape_alike():
     service_monitor = one(documents(helm(VALUES["service-monitor"])), "ServiceMonitor")["spec"]
     assert pod_monitor["podMetricsEndpoints"] == service_monitor["endpoints"]
     assert pod_monitor["jobLabel"] == service_monitor["jobLabel"] == "app.kubernetes.io/name"
+    (endpoint,) = pod_monitor["podMetricsEndpoints"]
+    assert endpoint["relabelings"] == [
+        {"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node"}]
+    assert endpoint["honorLabels"] is True and endpoint["path"] == "/metrics"
+
+
+def test_what_others_find_by_label_has_it_by_default():
+    """Grafana's sidecar the dashboard, the policy Prometheus."""
+    found = documents(helm(VALUES["dashboard"] | VALUES["network-policy"]))
+    assert one(found, "ConfigMap", "kudev-dashboard")["metadata"]["labels"][
+        "grafana_dashboard"] == "1"
+    policy = one(found, "NetworkPolicy")["spec"]
+    assert policy["ingress"] == [{"ports": [{"port": "http"}], "from": [{"namespaceSelector": {
+        "matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]}]
+    assert policy["policyTypes"] == ["Ingress", "Egress"] and policy["egress"] == []
 
 
 def test_argo_cd_gets_the_same_by_both_ways(conform, tmp_path):
