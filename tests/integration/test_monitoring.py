@@ -302,6 +302,13 @@ def test_an_alert_looks_at_what_there_is(name, scene):
         assert all("node" in series["metric"] for series in found)
 
 
+def test_what_the_page_of_metrics_proposes_is_answered(scene):
+    (query,) = re.findall(r"^```promql\n(.*?)^```", (REPOSITORY / "docs/metrics.md").read_text(),
+                          re.M | re.S)
+    found = scene.prometheus.now(without_threshold(query.strip()))
+    assert {series["metric"]["resource"] for series in found} == scene.resources
+
+
 def test_prometheus_can_evaluate_all_rules(scene):
     def states():
         return {rule["name"]: rule["health"] for group in scene.prometheus.ask("rules")["groups"]
