@@ -11,7 +11,8 @@ static const struct renewal_pace {
 } paces[RENEWAL_CAUSE_MAX] = {
 	[RENEWAL_KUDEV] = {"another kudev ended", 0, 10, 10000, 60000},
 	[RENEWAL_PLUGIN] = {"another plugin ended", 0, 10000, 300000, 600000},
-	[RENEWAL_SOCKET] = {"socket removed", 100, 10, 10000, 60000},
+	/* The kubelet may lose us at any time: each is as soon as the first. */
+	[RENEWAL_SOCKET] = {"socket removed", 100, 100, 100, 0},
 };
 
 int64_t renewal_due(const struct renewal *renewal, enum renewal_cause cause,
