@@ -300,9 +300,8 @@ def test_an_update_never_has_two_on_a_node():
 
 
 def test_the_page_tells_what_each_right_and_mount_is_for():
-    page = (REPOSITORY / "docs/deploy.md").read_text()
-    chapter = page.split("\n## What each right and mount is for\n")[1].split("\n## ")[0]
-    rows = set(re.findall(r"^\| `([^`]+)`", chapter, re.M))
+    page = (REPOSITORY / "docs/rights.md").read_text()
+    rows = set(re.findall(r"^\| `([^`]+)`", page, re.M))
     wanted = set()
     for _, found in every_variant():
         context = container(found)["securityContext"]
