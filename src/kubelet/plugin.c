@@ -312,7 +312,6 @@ static void fail_broken(struct rpc_call *call)
 		      "the request is not a well-formed message of this method");
 }
 
-/* Returns whether the answer went out. */
 static void log_preferred(const struct plugin *plugin,
 			  const V1beta1__PreferredAllocationResponse *response)
 {
@@ -330,6 +329,7 @@ static void log_preferred(const struct plugin *plugin,
 	}
 }
 
+/* Returns whether the answer went out. */
 static bool answer_preferred(const struct plugin *plugin, struct rpc_call *call,
 			     const V1beta1__PreferredAllocationRequest *request)
 {
