@@ -54,14 +54,10 @@ pods_left()
 
 while (($#)); do
 	case $1 in
-	-h | --help)
-		usage
-		exit
-		;;
 	--yes) is_sure=yes ;;
 	--dry-run) is_trial=yes ;;
 	*)
-		common_option "$@" || refuse "there is no option $1"
+		common_option "$@"
 		shift
 		;;
 	esac

@@ -139,24 +139,10 @@ provide_namespace()
 
 while (($#)); do
 	case $1 in
-	-h | --help)
-		usage
-		exit
-		;;
 	--dry-run) is_trial=yes ;;
 	--create-namespace) new_namespace=yes ;;
-	--image)
-		check_image "${2:-}"
-		image=$2
-		shift
-		;;
-	--config)
-		check_config "${2:-}"
-		config=$2
-		shift
-		;;
 	-*)
-		common_option "$@" || refuse "there is no option $1"
+		change_option "$@" || common_option "$@"
 		shift
 		;;
 	*)

@@ -202,18 +202,14 @@ show_chosen_pods()
 
 while (($#)); do
 	case $1 in
-	-h | --help)
-		usage
-		exit
-		;;
 	--all) is_all=yes ;;
 	--node)
-		[[ ${2:-} == [!-]* ]] || refuse "$1 needs a value"
+		need_value "$@"
 		node=$2
 		shift
 		;;
 	*)
-		common_option "$@" || refuse "there is no option $1"
+		common_option "$@"
 		shift
 		;;
 	esac

@@ -37,16 +37,27 @@ refuse()
 	exit 2
 }
 
-# common_option OPTION [VALUE]: true if it is one that all scripts have; a value follows each.
+# need_value OPTION [VALUE]
+need_value()
+{
+	[[ ${2:-} == [!-]* ]] || refuse "$1 needs a value"
+}
+
+# common_option OPTION [VALUE]: those that all scripts have; a value follows each, but with the
+# first the script ends. There are no others.
 common_option()
 {
 	case $1 in
+	-h | --help)
+		usage
+		exit
+		;;
 	-n | --namespace) namespace=${2:-} ;;
 	--context) context=${2:-} ;;
 	--timeout) timeout=${2:-} ;;
-	*) return 1 ;;
+	*) refuse "there is no option $1" ;;
 	esac
-	[[ ${2:-} == [!-]* ]] || refuse "$1 needs a value"
+	need_value "$@"
 	# What kubectl has against them it would say too late: after a change, before the wait.
 	[[ $timeout =~ ^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$ ]] || refuse "\"$timeout\" is no time such as 90s"
 	[[ -z $namespace || $namespace =~ ^[a-z0-9]([-a-z0-9]*[a-z0-9])?$ ]] ||
@@ -225,6 +236,22 @@ node_devices()
 	# A list, even of one: a node by its name would come alone.
 	ask get nodes ${1:+--field-selector="metadata.name=$1"} -o go-template="$format" |
 		awk '$2 ~ "/" && $2 !~ "kubernetes.io/"'
+}
+
+# change_option OPTION [VALUE]: of those that change what runs; true if it is one of them.
+change_option()
+{
+	case $1 in
+	--image)
+		check_image "${2:-}"
+		image=$2
+		;;
+	--config)
+		check_config "${2:-}"
+		config=$2
+		;;
+	*) return 1 ;;
+	esac
 }
 
 # An image must not become more than one word of YAML.

@@ -33,17 +33,13 @@ restart_node()
 
 while (($#)); do
 	case $1 in
-	-h | --help)
-		usage
-		exit
-		;;
 	--node)
-		[[ ${2:-} == [!-]* ]] || refuse "$1 needs a value"
+		need_value "$@"
 		node=$2
 		shift
 		;;
 	*)
-		common_option "$@" || refuse "there is no option $1"
+		common_option "$@"
 		shift
 		;;
 	esac

@@ -58,24 +58,10 @@ undo()
 
 while (($#)); do
 	case $1 in
-	-h | --help)
-		usage
-		exit
-		;;
 	--dry-run) is_trial=yes ;;
 	--undo) is_undo=yes ;;
-	--image)
-		check_image "${2:-}"
-		image=$2
-		shift
-		;;
-	--config)
-		check_config "${2:-}"
-		config=$2
-		shift
-		;;
 	*)
-		common_option "$@" || refuse "there is no option $1"
+		change_option "$@" || common_option "$@"
 		shift
 		;;
 	esac
