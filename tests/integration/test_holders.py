@@ -115,8 +115,6 @@ def test_many_allocations_make_few_questions(stage):
     wait_until(lambda: asked_after(pods, time.monotonic() - 0.1), 5, "a question")
     took = time.monotonic() - started
     assert len([each for each in pods.requests if each > started]) <= took + 2
-    gaps = [b - a for a, b in zip(pods.requests, pods.requests[1:])]
-    assert all(gap > 0.95 for gap in gaps), gaps
 
 
 def test_without_a_socket_the_checkpoint_tells_and_nothing_is_forgotten(stage):
