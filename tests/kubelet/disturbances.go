@@ -342,9 +342,11 @@ func kudevReplaced(s *stage) {
 	before, gave := k.held(), given(k)
 	var took []time.Duration
 	for round := range rounds {
+		old := daemon
 		replace := func() {
-			daemon.killNow()
+			old.killNow()
 			daemon = s.run(daemon.arguments...)
+			<-old.ended
 		}
 		if round%2 == 0 {
 			replace()
@@ -421,10 +423,13 @@ func rollingUpdateMeanwhile(s *stage) {
 		} else {
 			k.frozen(replace)
 		}
-		full = append(full, k.settle(all...))
+		// It may take its time to end, and until it has the numbers are its own.
 		if round%4 < 2 {
 			old.waitEnded()
+		} else {
+			<-old.ended
 		}
+		full = append(full, k.settle(all...))
 		unharmed(k, before, gave)
 		old = next
 	}
