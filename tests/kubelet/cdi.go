@@ -143,12 +143,14 @@ func cdiNames(s *stage) {
 
 	// The class is gone, but a pod holds its devices; then none does.
 	started.stop()
+	k.wait("node=0/3", "sim=0/2")
 	started = s.run("--config", one)
 	k.wait("sim=2")
 	resolves(k.options(made, "c"), names...)
 	k.forget(made)
 	k.place("sim=1")
 	started.stop()
+	k.wait("sim=0/2")
 	s.run("--config", one)
 	k.wait("sim=2")
 	waitUntil(func() bool {
