@@ -79,9 +79,12 @@ func holders(s *stage) {
 	k.wait("serial=1/3")
 	k.settle("serial=1/3")
 
-	k.forget(holder)
 	started := time.Now()
-	expect(written(holder), "the checkpoint is written when a pod ends")
+	// Else it may ask, and have the checkpoint written, before we have looked.
+	daemon.frozen(func() {
+		k.forget(holder)
+		expect(written(holder), "the checkpoint is written when a pod ends")
+	})
 	daemon.waitLogged("device released", 1)
 	s.note("a release was seen after %.1f s", time.Since(started).Seconds())
 	expect(daemon.logged(held) == 2, "another holder has released it")

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -248,11 +247,7 @@ func (k *kubelet) forget(old *pod) {
 }
 
 // frozen runs a function while the kubelet stands still; what comes waits for it.
-func (k *kubelet) frozen(run func()) {
-	check(syscall.Kill(k.pid, syscall.SIGSTOP))
-	run()
-	check(syscall.Kill(k.pid, syscall.SIGCONT))
-}
+func (k *kubelet) frozen(run func()) { frozen(k.pid, run) }
 
 // parseAmounts reads "class=allocatable", the capacity too, or "class=allocatable/capacity".
 func parseAmounts(wants []string) map[string]amount {
@@ -279,16 +274,19 @@ func (k *kubelet) wait(wants ...string) time.Duration {
 }
 
 // settle waits until the amounts are so and stay so for a while, as the kubelet may take its
-// time to notice the end of a kudev. It returns how long they were not.
+// time to notice the end of a kudev. It returns how long they were not. A while in which the
+// machine stood still is none: nobody could notice anything.
 func (k *kubelet) settle(wants ...string) time.Duration {
 	wanted := parseAmounts(wants)
-	started, settled := time.Now(), time.Duration(0)
-	for time.Since(started)-settled < 1500*time.Millisecond {
-		got := k.capacity()
-		expect(time.Since(started) < patience, "not %v for long, at last %v", wants, got)
+	started, settled, quiet := time.Now(), time.Duration(0), time.Duration(0)
+	for last := started; quiet < 1500*time.Millisecond; {
+		got, now := k.capacity(), time.Now()
+		expect(now.Sub(started) < patience, "not %v for long, at last %v", wants, got)
+		quiet += min(now.Sub(last), 20*time.Millisecond)
+		last = now
 		for name := range wanted {
 			if got[name] != wanted[name] {
-				settled = time.Since(started)
+				settled, quiet = now.Sub(started), 0
 			}
 		}
 		time.Sleep(time.Millisecond)

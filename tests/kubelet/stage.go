@@ -191,6 +191,9 @@ func (k *kudev) kill() {
 	<-k.ended
 }
 
+// frozen runs a function while kudev stands still; what comes waits for it.
+func (k *kudev) frozen(run func()) { frozen(k.command.Process.Pid, run) }
+
 // killNow does not wait for its end.
 func (k *kudev) killNow() {
 	k.stopped = true
@@ -249,6 +252,13 @@ func runCommand(status int, arguments ...string) []byte {
 		return complained.Bytes()
 	}
 	return said.Bytes()
+}
+
+// frozen runs a function while the process stands still.
+func frozen(pid int, run func()) {
+	check(syscall.Kill(pid, syscall.SIGSTOP))
+	run()
+	check(syscall.Kill(pid, syscall.SIGCONT))
 }
 
 func waitUntil(holds func() bool, format string, arguments ...any) {
