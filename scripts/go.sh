@@ -25,16 +25,33 @@ find_go()
 # time.
 go_quick=(-gcflags="all=-dwarf=false -N -l" -ldflags="-s -w")
 
+# A proxy that is there, or a way to it, fails now and then.
+go_passing='i/o timeout|TLS handshake timeout|Client\.Timeout|deadline exceeded|stream error'
+go_passing+='|connection reset|unexpected EOF|server misbehaving|: (429|5[0-9][0-9]) [A-Z]'
+
 # unreachable LOG: prints why modules or a newer Go are not to be had here, if that is all that
 # is wrong.
 unreachable()
 {
 	! grep -qE 'checksum mismatch|SECURITY ERROR|go\.sum|go mod tidy|inconsistent' "$1" &&
-		grep -m 1 -E \
-			-e 'dial (tcp|udp)|no such host|i/o timeout|TLS handshake timeout' \
-			-e 'Client\.Timeout|deadline exceeded|connection re(fused|set)' \
-			-e 'unexpected EOF|: (403|404|407|410|429|5[0-9][0-9]) [A-Z]' \
+		grep -m 1 -E -e "$go_passing" \
+			-e 'dial (tcp|udp)|no such host|connection refused|: (403|404|407|410) [A-Z]' \
 			-e 'module lookup disabled|toolchain not available|GOTOOLCHAIN=local' "$1"
+}
+
+# go_again LOG ARGUMENT...: go, with its complaints in that log; once more, and again, if that may
+# help.
+go_again()
+{
+	local log=$1 pause_s
+
+	shift
+	for pause_s in 5 30 0; do
+		bounded "$go" "$@" 2>"$log" && return
+		((pause_s)) && unreachable "$log" | grep -qE "$go_passing" || return 1
+		printf '== again in %d s: %s\n' "$pause_s" "$(unreachable "$log")" >&2
+		sleep "$pause_s"
+	done
 }
 
 # go_step LOG ARGUMENT...: go, with its complaints in that log; returns 77, having printed why, if
@@ -44,7 +61,7 @@ go_step()
 	local log=$1
 
 	shift
-	"$go" "$@" >/dev/null 2>"$log" && return
+	go_again "$log" "$@" >/dev/null && return
 	unreachable "$log" && return 77
 	tail -n 40 "$log" >&2
 	die "failed: go $* (all of it: $log)"

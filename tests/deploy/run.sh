@@ -61,19 +61,13 @@ if ! why=$(go_step "$log" -C "$here/tools" build -p 2 "${go_quick[@]}" -o "$tree
 	skip "$why"
 fi
 
-# download ARGUMENT...: go mod download -json; prints directory and checksum of the module. As
-# go_step returns and ends.
+# download DIRECTORY MODULE OPTION...: go mod download there; prints directory and checksum of the
+# module. As go_step returns and ends.
 download()
 {
-	local found=$tree/download.json
-
-	if ! "$go" "$@" >"$found" 2>"$log"; then
-		cat "$found" >>"$log"
-		unreachable "$log" && return 77
-		tail -n 40 "$log" >&2
-		die "failed: go $* (all of it: $log)"
-	fi
-	sed -n 's/^\t"\(Dir\|Sum\)": "\(.*\)",\{0,1\}$/\2/p' "$found"
+	go_step "$log" -C "$1" mod download "${@:3}" "$2" || return
+	"$go" -C "$1" mod download "${@:3}" -json "$2" |
+		sed -n 's/^\t"\(Dir\|Sum\)": "\(.*\)",\{0,1\}$/\2/p'
 }
 
 # The kubelets that tests/kubelet runs first and last in its list, whose modules it has pinned.
@@ -82,8 +76,7 @@ openapi=
 for minor in "${minors[0]}" "${minors[-1]}"; do
 	version=$(sed -n 's/^\tk8s.io\/kubernetes //p; s/^require k8s.io\/kubernetes //p' \
 		"$nodes/$minor.mod")
-	if ! found=$(download -C "$nodes" mod download -modfile="$minor.mod" -json \
-		"k8s.io/kubernetes@$version"); then
+	if ! found=$(download "$nodes" "k8s.io/kubernetes@$version" -modfile="$minor.mod"); then
 		[[ -n $found ]] || exit 1
 		skip "Kubernetes $version: $found"
 	fi
@@ -92,7 +85,7 @@ done
 rm -f "$tree/definitions/"*
 for row in "${definitions[@]}"; do
 	read -r -d '' -a words <<<"$row" || true
-	if ! found=$(cd / && download mod download -json "${words[0]}"); then
+	if ! found=$(download / "${words[0]}"); then
 		[[ -n $found ]] || exit 1
 		skip "${words[0]}: $found"
 	fi
