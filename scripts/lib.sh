@@ -7,6 +7,10 @@ source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Clones may share a tree; a caller may say where the builds go.
 build_root=${KUDEV_BUILD_ROOT:-$source_dir/build}
 
+# Scripts read what programs say.
+export LC_ALL=C.UTF-8
+unset LANGUAGE
+
 # Debian 12; the same names in Debian 13 and Ubuntu 24.04.
 build_packages=(
 	autoconf automake build-essential libabsl-dev libc-ares-dev libevent-dev libgrpc-dev
