@@ -58,10 +58,27 @@ missing_packages()
 	done
 }
 
+# apt_get ARGUMENT...: as root. Another apt may be at it, as is usual on a machine that has just
+# started; for update apt has no option to wait for that one's end.
+apt_get()
+{
+	local as_root=() said attempt
+
+	((EUID == 0)) || as_root=(sudo)
+	for attempt in {1..60}; do
+		said=$("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" 2>&1 |
+			tee >(cat >&2)) && return
+		[[ $said == *"Could not get lock"* ]] || return 1
+		say "waiting for another apt ($attempt)"
+		sleep 10
+	done
+	return 1
+}
+
 # need_packages PACKAGE...: installs what is missing, or says what to install and ends.
 need_packages()
 {
-	local missing as_root=()
+	local missing
 
 	if ! command -v dpkg-query apt-get >/dev/null; then
 		say "no apt here; these Debian packages must be there in your system's form: $*"
@@ -72,15 +89,10 @@ need_packages()
 		say "all packages are there"
 		return
 	fi
-	if ((EUID != 0)); then
-		command -v sudo >/dev/null || die "neither root nor sudo; please install these" \
-			"packages and start again:"$'\n'"  apt-get install ${missing[*]}"
-		as_root=(sudo)
-	fi
+	((EUID == 0)) || command -v sudo >/dev/null || die "neither root nor sudo; please install" \
+		"these packages and start again:"$'\n'"  apt-get install ${missing[*]}"
 	say "installing ${missing[*]}"
-	"${as_root[@]}" apt-get -q update
-	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-		apt-get -q install -y --no-install-recommends "${missing[@]}"
+	apt_get update && apt_get install -y --no-install-recommends "${missing[@]}"
 }
 
 # What hangs must not hang for ever where nobody is there to press Ctrl-C. In seconds; the
