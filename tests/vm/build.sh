@@ -159,7 +159,7 @@ make_base()
 	local base=$1 release image=()
 
 	# Another may be at it as well, or have been interrupted.
-	find "$cache" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} +
+	find "$cache" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + || true
 	work=$(mktemp -d "$cache/$key.XXXXXX")
 	unpacked=$work/unpacked
 	mkdir "$work/debs"
@@ -218,6 +218,8 @@ if [[ ! -e $base/base.cpio ]]; then
 	say "making the guest's root from ${packages[*]}"
 	make_base "$base"
 fi
+# It is in use, however old.
+touch -c "$base" || true
 "$here/modules.sh" "$(grep linux-image "$base/packages")" "$output/cameras.cpio"
 make_overlay "$output"
 cat "$base/base.cpio" "$output/cameras.cpio" "$output/overlay.cpio" >"$output/initrd.cpio"
