@@ -235,6 +235,8 @@ func preStart(s *stage) {
 		"v4l2loopback: {count: 2, fallbackPrefix: "+prefix+"}, "+
 		"env: {VIDEO_DEVICE: \"{path}\"}}"))
 	defer func() {
+		// It makes again what is removed meanwhile.
+		started.stop()
 		for _, number := range []string{"10", "11"} {
 			_ = os.Remove(prefix + number)
 		}
