@@ -283,6 +283,12 @@ static inline void kernel_pass_time(int64_t duration_ms)
 	__atomic_fetch_add(&kernel.offset_ms, duration_ms, __ATOMIC_SEQ_CST);
 }
 
+/* What pauses and kernel_pass_time() came to, whatever the machine took meanwhile. */
+static inline int64_t kernel_passed_ms(void)
+{
+	return __atomic_load_n(&kernel.offset_ms, __ATOMIC_SEQ_CST);
+}
+
 int __wrap_nanosleep(const struct timespec *duration, struct timespec *left)
 {
 	(void)left;
