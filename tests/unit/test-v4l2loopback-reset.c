@@ -408,8 +408,8 @@ static void a_reset_of_the_source_before_has_its_camera_alone(void **state)
 	atomic_store(&gate.request, 0);
 	start(fixture);
 	scan_once(fixture);
-	await_worker(fixture);
-	/* The look has opened it to nobody. */
+	await_turn(fixture);
+	/* The look, which waits for its end, has opened it to nobody. */
 	assert_int_equal(kernel_device(10).record.openers, 1);
 	open_gate();
 	await_change(fixture);

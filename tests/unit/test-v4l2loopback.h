@@ -90,6 +90,7 @@ static struct {
 	atomic_ulong request; /* that waits */
 	sem_t open;
 	sem_t begun; /* posted by who waits */
+	atomic_uint waiting;
 } gate;
 
 static inline void wait_at_gate(unsigned long request, unsigned number)
@@ -98,7 +99,9 @@ static inline void wait_at_gate(unsigned long request, unsigned number)
 	if (request != atomic_load(&gate.request))
 		return;
 	sem_post(&gate.begun);
+	atomic_fetch_add(&gate.waiting, 1);
 	sem_wait(&gate.open);
+	atomic_fetch_sub(&gate.waiting, 1);
 }
 
 /* The next one that asks for this waits. */
@@ -473,8 +476,8 @@ static inline void free_marker(struct worker_job *job)
 	free(KUDEV_CONTAINER_OF(job, struct marker, job));
 }
 
-/* Until the worker has done all that it was given. */
-static inline void await_worker(struct fixture *fixture)
+/* Until a new job has had its turn: the worker goes past those that take long. */
+static inline void await_turn(struct fixture *fixture)
 {
 	struct marker *marker = mem_zero(sizeof(*marker));
 	bool is_done = false;
@@ -488,6 +491,22 @@ static inline void await_worker(struct fixture *fixture)
 	};
 	worker_submit(fixture->worker, &marker->job);
 	assert_comes(fixture->loop, wait_is_set, &is_done);
+}
+
+static inline bool has_nothing_to_do(void *data)
+{
+	const struct fixture *fixture = data;
+	struct worker_stats stats;
+
+	worker_describe(fixture->worker, &stats);
+	return stats.waiting == 0 && stats.running == atomic_load(&gate.waiting);
+}
+
+/* Until the worker has done all that it was given, but for what waits at the gate. */
+static inline void await_worker(struct fixture *fixture)
+{
+	assert_comes(fixture->loop, has_nothing_to_do, fixture);
+	await_turn(fixture);
 }
 
 static inline void start_late_look(struct fixture *fixture)
