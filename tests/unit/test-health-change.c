@@ -8,6 +8,7 @@
 
 #include "device/health.h"
 #include "test-scan.h"
+#include "test-threads.h"
 #include "test-wait.h"
 
 /* Who opens an attribute of this name waits at the gate (the linker's --wrap). */
@@ -79,6 +80,16 @@ static int set_up(void **state)
 	return 0;
 }
 
+/* Whoever still waits at the gate goes: the next test has one of its own. */
+static bool all_have_left(void *data)
+{
+	(void)data;
+	if (count_threads() == 0)
+		return true;
+	sem_post(&house.gate);
+	return false;
+}
+
 static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
@@ -86,6 +97,7 @@ static int tear_down(void **state)
 	worker_free(fixture->worker);
 	health_free(fixture->health);
 	inventory_free(fixture->inventory);
+	assert_comes(fixture->loop, all_have_left, NULL);
 	loop_free(fixture->loop);
 	config_free(fixture->config);
 	tree_free(fixture->tree);
@@ -200,15 +212,21 @@ static void turn(struct fixture *fixture)
 	assert_comes(fixture->loop, wait_is_set, &is_over);
 }
 
+static bool has_nothing_to_do(void *data)
+{
+	const struct fixture *fixture = data;
+	struct worker_stats stats;
+
+	worker_describe(fixture->worker, &stats);
+	return stats.running + stats.waiting == 0;
+}
+
 /* The look that waits goes on, and what it has found is told. */
 static void end_slow_look(struct fixture *fixture)
 {
 	sem_post(&house.gate);
-	while (atomic_load(&house.passed) == 0)
-		sched_yield();
-	/* It may have a thread of its own, which has little more to do than the others. */
-	for (unsigned i = 0; i < 20; i++)
-		turn(fixture);
+	assert_comes(fixture->loop, has_nothing_to_do, fixture);
+	turn(fixture);
 }
 
 #define BAD "bad is \"0\", not 1"

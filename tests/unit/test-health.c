@@ -7,7 +7,9 @@
 
 #include "device/health.h"
 #include "test-capture.h"
+#include "test-clock.h"
 #include "test-scan.h"
+#include "test-threads.h"
 #include "test-wait.h"
 
 /*
@@ -187,13 +189,25 @@ static int set_up(void **state)
 	return 0;
 }
 
+/* Whoever still waits at the gate goes: the next test has one of its own. */
+static bool all_have_left(void *data)
+{
+	(void)data;
+	if (count_threads() == 0)
+		return true;
+	sem_post(&house.gate);
+	return false;
+}
+
 static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
 
+	start_clock();
 	worker_free(fixture->worker);
 	health_free(fixture->health);
 	inventory_free(fixture->inventory);
+	assert_comes(fixture->loop, all_have_left, NULL);
 	loop_free(fixture->loop);
 	config_free(fixture->config);
 	tree_free(fixture->tree);
@@ -226,6 +240,8 @@ static void start(struct fixture *fixture, const char *settings, unsigned interv
 
 #define NEVER_MS 3600000
 #define OFTEN_MS 10
+/* So long it has to stay healthy to count as steady; health.c. */
+#define STEADY_MS (10 * OFTEN_MS)
 
 /* "a b-1 ab": units by ID, each letter before a dash being a node. */
 static void report(const struct fixture *fixture, const char *ids)
@@ -481,6 +497,7 @@ static void later_looks_decide_by_the_thresholds(void **state)
 {
 	struct fixture *fixture = *state;
 
+	stop_clock();
 	set_door("/dev/a", 0, false);
 	start(fixture, "health: {open: true, failureThreshold: 3, successThreshold: 2}",
 	      OFTEN_MS);
@@ -526,10 +543,10 @@ static void what_keeps_changing_has_to_pass_ever_more_looks(void **state)
 	static const unsigned wanted[] = {2, 4, 8, 16, 16};
 	struct fixture *fixture = *state;
 
-	/* An interval so long that ten of them are no matter of the machine's load. */
+	stop_clock();
 	set_door("/dev/a", 0, false);
 	start(fixture, "health: {open: true, failureThreshold: 1, successThreshold: 2}",
-	      50);
+	      OFTEN_MS);
 	report(fixture, "a");
 	await_tries(fixture, "/dev/a", 1);
 	expect(fixture, "a");
@@ -540,14 +557,15 @@ static void what_keeps_changing_has_to_pass_ever_more_looks(void **state)
 		expect(fixture, "a");
 		assert_int_equal(fixture->at_change.opened, wanted[i]);
 	}
-	/* After a while without a change it counts as steady again. */
-	set_door("/dev/a", 0, false);
-	await_tries(fixture, "/dev/a", 12);
-	set_door("/dev/a", EIO, false);
-	expect(fixture, "a!");
-	set_door("/dev/a", 0, false);
-	expect(fixture, "a");
-	assert_int_equal(fixture->at_change.opened, 2);
+	/* After a while without a change it counts as steady again, and not a moment before. */
+	for (int early_ms = 1; early_ms >= 0; early_ms--) {
+		move_clock(STEADY_MS - early_ms);
+		set_door("/dev/a", EIO, false);
+		expect(fixture, "a!");
+		set_door("/dev/a", 0, false);
+		expect(fixture, "a");
+		assert_int_equal(fixture->at_change.opened, early_ms > 0 ? 16 : 2);
+	}
 }
 
 static void attributes_are_those_of_the_nearest_device(void **state)
@@ -922,6 +940,7 @@ static void a_device_that_comes_back_is_not_late_because_the_one_before_hangs(
 	start(fixture, "health: {open: true, timeout: 20ms}", NEVER_MS);
 	report(fixture, "a");
 	expect_reason(fixture, "a", "it does not answer within 20 ms");
+	fixture->config->classes[0].health.timeout_ms = 60000;
 	report(fixture, "");
 	set_door("/dev/a", EIO, false);
 	report(fixture, "a");

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <dirent.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -8,8 +7,12 @@
 
 #include "base/log.h"
 #include "base/worker.h"
+#include "test-clock.h"
+#include "test-threads.h"
 #include "test-wait.h"
 
+/* After so long a job is left alone with its thread; worker.c. */
+#define LONG_MS 50
 /* So many threads may hang before the worker waits for them; worker.c. */
 #define MAX_LOST 32
 /* No job is late by accident, whatever the machine does. */
@@ -119,34 +122,6 @@ static void open_gate(unsigned count)
 		sem_post(&seen.gate);
 }
 
-/* A sanitizer has threads too. */
-static bool is_workers(const char *thread)
-{
-	KUDEV_AUTO_FREE char *path = mem_printf("/proc/self/task/%s/comm", thread);
-	FILE *file = fopen(path, "re");
-	char name[32] = "";
-
-	if (!file)
-		return false;
-	if (!fgets(name, sizeof(name), file))
-		name[0] = '\0'; /* it ends just now */
-	fclose(file);
-	return strcmp(name, WORKER_THREAD_NAME "\n") == 0;
-}
-
-static unsigned count_threads(void)
-{
-	DIR *tasks = opendir("/proc/self/task");
-	const struct dirent *entry;
-	unsigned count = 0;
-
-	assert_non_null(tasks);
-	while ((entry = readdir(tasks)))
-		count += is_workers(entry->d_name);
-	closedir(tasks);
-	return count;
-}
-
 static bool has_done(void *data)
 {
 	return seen.done >= *(const unsigned *)data;
@@ -210,6 +185,7 @@ static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
 
+	start_clock();
 	worker_free(fixture->worker);
 	loop_free(fixture->loop);
 	free(fixture);
@@ -222,6 +198,7 @@ static void jobs_run_one_after_the_other_in_their_order(void **state)
 {
 	struct fixture *fixture = *state;
 
+	stop_clock();
 	submit(fixture, 1, AMPLE_MS, true);
 	submit(fixture, 2, AMPLE_MS, false);
 	submit(fixture, 3, AMPLE_MS, true);
@@ -257,6 +234,7 @@ static void there_is_no_thread_before_the_first_job_and_none_after_the_worker(
 {
 	struct fixture *fixture = *state;
 
+	stop_clock();
 	submit(fixture, 1, AMPLE_MS, false);
 	await(fixture, has_done, 1);
 	assert_int_equal(count_threads(), 1);
@@ -310,24 +288,35 @@ static void a_job_may_leave_it_open_what_happens_when_it_is_late(void **state)
 	expect_told("d2 d1");
 }
 
-static void open_gate_once(void *data)
+/* All that the worker wants to see by now is seen. */
+static void pass_deadlines(struct fixture *fixture)
 {
-	(void)data;
-	open_gate(1);
+	struct wait_count count = {.wanted = 1};
+	struct loop_timer *timer = loop_timer_new(fixture->loop, wait_add, &count);
+
+	loop_timer_set(timer, LONG_MS + 1);
+	assert_comes(fixture->loop, wait_is_enough, &count);
+	loop_timer_free(timer);
 }
 
 /* The second one waits for longer than it may run. */
 static void the_time_of_a_job_begins_when_it_runs(void **state)
 {
+	const unsigned timeout_ms = LONG_MS - 2;
 	struct fixture *fixture = *state;
-	struct loop_timer *timer = loop_timer_new(fixture->loop, open_gate_once, NULL);
 
+	stop_clock();
 	submit(fixture, 1, AMPLE_MS, true);
-	submit(fixture, 2, 500, false);
-	loop_timer_set(timer, 700);
+	submit(fixture, 2, timeout_ms, true);
+	assert_posted(&seen.begun);
+	move_clock(timeout_ms + 1);
+	open_gate(1);
+	assert_posted(&seen.begun);
+	move_clock(timeout_ms - 1);
+	pass_deadlines(fixture);
+	open_gate(1);
 	await(fixture, has_done, 2);
 	assert_null(strchr(seen.trace, 'l'));
-	loop_timer_free(timer);
 }
 
 static void each_of_several_late_jobs_is_told_once(void **state)
