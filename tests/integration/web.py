@@ -53,6 +53,14 @@ class Web:
     def status(self) -> dict:
         return self.get("/status").json()
 
+    def listens(self) -> bool:
+        """Its name is there before it listens."""
+        try:
+            self.connect().close()
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return True
+
     def wait_ready(self, ready=True):
         wanted = 200 if ready else 503
         wait_until(lambda: self.get("/readyz").status == wanted,
