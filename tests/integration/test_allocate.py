@@ -11,12 +11,13 @@ import pytest
 
 from messages import allocate_request, pb, preferred_request
 from stage import resource
-from support import SANITIZED, holds_for, limit, wait_until
+from support import SANITIZED, best, holds_for, limit, wait_until
 
 SERIAL = resource("serial")
 SIM = resource("sim")
 CAPTURE = resource("capture")
 Code = grpc.StatusCode
+PRE_START_SECONDS = 30.0  # that the kubelet gives
 
 
 class Served:
@@ -283,16 +284,16 @@ def test_case_35_a_request_without_or_with_two_messages_is_refused(stage, serial
 
 
 def test_case_36_sixteen_concurrent_allocations_beside_a_stream(serial):
-    """On the connection of the stream. The best of some rounds: the machine is shared."""
-    slowest = []
-    for _ in range(5):
+    """On the connection of the stream."""
+    def sixteen() -> float:
         started = time.monotonic()
         calls = [serial.client.start("Allocate", allocate_request([f"ttyusb{n % 3}"]))
                  for n in range(16)]
         for call in calls:
             assert len(call.result().container_responses) == 1
-        slowest.append(time.monotonic() - started)
-    assert min(slowest) < limit(0.1)
+        return time.monotonic() - started
+
+    assert best(sixteen, rounds=5) < limit(0.1)
 
 
 def test_case_36_announces_enough_concurrent_streams(stage, serial):
@@ -432,5 +433,5 @@ def test_case_42_pre_start_container_answers_before_its_deadline(stage, ids):
     """Not offered yet, so UNIMPLEMENTED for every ID; the rest comes with the reset."""
     served = Served(stage, stage.simulate(), 2)
     request = pb.PreStartContainerRequest(devices_ids=ids)
-    error = served.refused("PreStartContainer", request, timeout=limit(0.5))
+    error = served.refused("PreStartContainer", request, timeout=PRE_START_SECONDS)
     assert error.code() == Code.UNIMPLEMENTED

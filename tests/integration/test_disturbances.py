@@ -48,7 +48,7 @@ def test_case_43_a_restarted_kubelet_is_served_by_a_new_socket(stage, removes_al
     restarted = time.monotonic()
     kubelet.wait_allocatable(SIM, 2, seconds=2)
     again = kubelet.registrations[-1]
-    assert again.at - restarted < limit(0.5)
+    assert again.at - restarted < limit(2), "and not by the poll"
     assert again.endpoint != first.endpoint
     # The kubelet asks for the list before it answers Register, and kudev logs the answer.
     kudev.wait_log("registered with the kubelet", endpoint=again.endpoint)
@@ -249,7 +249,7 @@ def test_case_49_checkpoint_churn_causes_nothing(stage):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("jump", ["+365d", "-365d"])
+@pytest.mark.parametrize("jump", ["+400d", "-400d"])
 def test_case_50_jumps_of_the_wall_clock_cause_nothing(stage, jump):
     """libfaketime changes CLOCK_REALTIME below a kudev that waits and one that serves."""
     if SANITIZED:

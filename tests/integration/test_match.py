@@ -154,9 +154,11 @@ def test_an_idle_kudev_does_not_wake_up(stage):
     kudev = stage.kudev(stage.simulate(), args=["--events", "inotify"])
     kubelet.wait_allocatable(resource("sim"), 2)
     kudev.wait_log("registered with the kubelet")
-    wait_until(lambda: voluntary_switches(kudev.pid) == (time.sleep(1) or
-                                                         voluntary_switches(kudev.pid)),
-               what="it never comes to rest")
-    before = voluntary_switches(kudev.pid)
-    time.sleep(3)
-    assert voluntary_switches(kudev.pid) == before
+
+    def sleeps() -> bool:
+        before = voluntary_switches(kudev.pid)
+        time.sleep(3)
+        return voluntary_switches(kudev.pid) == before
+
+    # It has to come to rest, and the machine may wake it for reasons of its own.
+    wait_until(sleeps, what="it never comes to rest")
