@@ -132,7 +132,7 @@ def test_case_08_retries_a_refused_register_ever_more_slowly(stage, code):
 
 @pytest.mark.slow
 def test_case_08_retry_pauses_are_jittered(stage):
-    """Daemons refused alike must not go on in step: their 7th pauses (0.6 s) differ."""
+    """Daemons refused alike must not go on in step: their last pauses (to 0.6 s) differ."""
     kubelets = []
     for name in "abcd":
         kubelet = stage.kubelet(start=False, plugins=stage.directory / name)
@@ -142,8 +142,9 @@ def test_case_08_retry_pauses_are_jittered(stage):
     pauses = []
     for kubelet in kubelets:
         kubelet.wait_registered(SIM, seconds=15)
-        pauses.append(gaps([entry.at for entry in kubelet.registrations])[-1])
-    assert max(pauses) - min(pauses) > 0.02, pauses
+        pauses.append(gaps([entry.at for entry in kubelet.registrations])[-3:])
+    # Chance makes four of them alike once in a thousand times, and not thrice.
+    assert any(max(alike) - min(alike) > 0.02 for alike in zip(*pauses)), pauses
 
 
 @pytest.mark.slow
