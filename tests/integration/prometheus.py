@@ -4,7 +4,6 @@
 import json
 import re
 import shutil
-import socket
 import subprocess
 import urllib.error
 import urllib.parse
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support import REPOSITORY, limit, wait_until
+from support import REPOSITORY, Port, limit, wait_until
 
 SCRAPE_SECONDS = 0.5
 
@@ -48,12 +47,6 @@ def promtool(*args, **more) -> subprocess.CompletedProcess:
                           capture_output=True, timeout=limit(20), **more)
 
 
-def free_address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return "127.0.0.1:%d" % probe.getsockname()[1]
-
-
 class Prometheus:
     """targets: labels by address. rules: a file of them."""
 
@@ -69,7 +62,8 @@ class Prometheus:
                 "job_name": "kudev", "honor_labels": True,
                 "static_configs": [{"targets": [address], "labels": labels}
                                    for address, labels in targets.items()]}]}))
-        self.address = free_address()
+        self._port = Port()
+        self.address = self._port.address
         self.log = directory / "prometheus.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -118,3 +112,4 @@ class Prometheus:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._port.close()

@@ -2,6 +2,7 @@
 """Waiting for things, and what the operating system knows about a process."""
 
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -47,6 +48,24 @@ def holds_for(condition, seconds: float, what=""):
             text = what() if callable(what) else what
             raise AssertionError(f"did not hold for {seconds:.1f} s: {text}")
         time.sleep(0.02)
+
+
+class Port:
+    """A number that nobody else is given: bound, but not listening, as long as this lives.
+    Who sets SO_REUSEADDR, as servers do, can have it all the same."""
+
+    def __init__(self):
+        self._holder = socket.socket()
+        self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._holder.bind(("127.0.0.1", 0))
+        self.number = self._holder.getsockname()[1]
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.number}"
+
+    def close(self):
+        self._holder.close()
 
 
 def cpu_seconds(pid: int) -> float:

@@ -12,7 +12,7 @@ import pytest
 from daemon import run_kudev
 from kubelet import refusing
 from stage import resource
-from support import REPOSITORY, best, limit, wait_until
+from support import REPOSITORY, Port, best, limit, wait_until
 from web import read_all, web_of
 
 GET = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -326,11 +326,6 @@ def test_hostile_clients_do_not_hold_up_the_kubelet(stage):
 # Addresses
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
 @pytest.mark.parametrize("host, connect", [("", "127.0.0.1"), ("", "::1"),
                                            ("127.0.0.1", "127.0.0.1"),
                                            ("[::1]", "::1"),
@@ -340,7 +335,7 @@ def test_listens_on_each_kind_of_address(stage, host, connect):
         pytest.skip("no IPv6 on this machine")
     if host == "localhost" and not os.path.exists("/etc/hosts"):
         pytest.skip("no /etc/hosts, which names localhost")
-    port = free_port()
+    port = stage.closes(Port()).number
     kudev = stage.kudev(stage.simulate(), args=["--listen", f"{host}:{port}"])
     kudev.wait_log("listening for HTTP")
     with socket.create_connection((connect, port), limit(5)) as raw:

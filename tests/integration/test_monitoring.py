@@ -13,10 +13,10 @@ import pytest
 
 from kubelet import refusing
 from messages import pb, preferred_request
-from prometheus import (SCRAPE_SECONDS, Prometheus, documented, free_address, metrics_of,
-                        need, promtool)
+from prometheus import (SCRAPE_SECONDS, Prometheus, documented, metrics_of, need,
+                        promtool)
 from stage import Stage, resource
-from support import REPOSITORY, wait_until
+from support import REPOSITORY, Port, wait_until
 
 yaml = pytest.importorskip("yaml", reason="no yaml for Python")
 
@@ -169,7 +169,8 @@ class Scene:
 
     def __init__(self, directory):
         self.stages = {"node-1": Stage(), "node-2": Stage()}
-        self.addresses = {node: free_address() for node in self.stages}
+        self.addresses = {node: stage.closes(Port()).address
+                          for node, stage in self.stages.items()}
         self.start = time.time()
         rules = directory / "rules.yaml"
         rules.write_text(yaml.safe_dump(RULES))

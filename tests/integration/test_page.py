@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from stage import resource
-from support import limit, wait_until
+from support import Port, limit, wait_until
 from test_metrics import read
 from web import read_all, web_of
 
@@ -174,11 +174,6 @@ def test_very_many_classes_stay_within_bounds(stage):
 # In a browser
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
 def browse(stage, port, *args) -> str:
     """The document as the browser has it after some seconds."""
     done = subprocess.run(
@@ -191,7 +186,7 @@ def browse(stage, port, *args) -> str:
 
 
 def serve_port(stage):
-    port = free_port()
+    port = stage.closes(Port()).number
     stage.plug_serials(2)
     stage.plug(HOSTILE)
     kudev = stage.kudev(stage.serial(), args=["--listen", f"127.0.0.1:{port}"])
