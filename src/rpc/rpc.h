@@ -86,7 +86,8 @@ struct rpc_server *rpc_server_new(struct rpc *rpc, int listen_fd,
 				  void *data);
 
 /*
- * Stops listening, ends all calls and closes all connections; the server frees itself.
+ * Stops listening, ends all calls and closes all connections; the server frees itself. It
+ * first gives answers some 300 ms to get to their callers.
  * Handlers and stream callbacks still run until on_stopped (may be NULL) was called.
  */
 void rpc_server_stop(struct rpc_server *server, loop_callback on_stopped, void *data);

@@ -17,6 +17,8 @@
 /* How long accepting pauses when the process is out of descriptors. */
 #define ACCEPT_RETRY_MS 100
 #define ACCEPT_LOG_INTERVAL_MS 60000
+/* For answers to get out, or to be found, when the server stops. */
+#define FAREWELL_MS 300
 
 /*
  * An invitation to the core to hand over the next call of one method, or of no known one.
@@ -42,8 +44,10 @@ struct rpc_server {
 	struct log_limit accept_limit;
 	void *data;
 	struct rpc_op shutdown_op;
+	struct loop_timer *farewell;
 	bool stopping;
-	size_t users; /* armed slots, live calls and a shutdown under way */
+	size_t users;	/* armed slots, live calls and a shutdown under way */
+	size_t answers; /* live calls that are no streams */
 	loop_callback on_stopped;
 	void *stopped_data;
 	size_t slot_count;
@@ -74,9 +78,17 @@ static void release_server(struct rpc_server *server)
 	if (--server->users > 0 || !server->stopping)
 		return;
 	grpc_server_destroy(server->core);
+	loop_timer_free(server->farewell);
 	free(server);
 	if (on_stopped)
 		on_stopped(data);
+}
+
+/* Ends what is left of the calls, and all connections. */
+static void disconnect(struct rpc_server *server)
+{
+	loop_timer_cancel(server->farewell);
+	grpc_server_cancel_all_calls(server->core);
 }
 
 static void release_call(struct rpc_call *call)
@@ -86,6 +98,8 @@ static void release_call(struct rpc_call *call)
 	if (call->ops > 0 || !call->answered)
 		return;
 	grpc_call_unref(call->core);
+	if (!call->is_stream && --server->answers == 0 && server->stopping)
+		disconnect(server);
 	free(call);
 	release_server(server);
 }
@@ -209,6 +223,8 @@ static struct rpc_call *call_new(struct rpc_server *server, grpc_call *core,
 	call->core = core;
 	call->is_stream = is_stream;
 	server->users++;
+	if (!is_stream)
+		server->answers++;
 	return call;
 }
 
@@ -363,6 +379,11 @@ static void prepare_slot(struct rpc_server *server, struct slot *slot,
 			GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
 }
 
+static void on_farewell(void *data)
+{
+	disconnect(data);
+}
+
 struct rpc_server *rpc_server_new(struct rpc *rpc, int listen_fd,
 				  const struct rpc_method *methods, size_t method_count,
 				  void *data)
@@ -383,6 +404,7 @@ struct rpc_server *rpc_server_new(struct rpc *rpc, int listen_fd,
 		arm_slot(&server->slots[i]);
 	server->listener = loop_watch_new(rpc->loop, listen_fd, on_connection, server);
 	server->accept_retry = loop_timer_new(rpc->loop, on_accept_retry, server);
+	server->farewell = loop_timer_new(rpc->loop, on_farewell, server);
 	return server;
 }
 
@@ -410,5 +432,8 @@ void rpc_server_stop(struct rpc_server *server, loop_callback on_stopped, void *
 					rpc_op_start(server->rpc, &server->shutdown_op,
 						     on_shut_down));
 	/* An open stream would keep the shutdown from ever completing. */
-	grpc_server_cancel_all_calls(server->core);
+	if (server->answers == 0)
+		disconnect(server);
+	else
+		loop_timer_set(server->farewell, FAREWELL_MS);
 }

@@ -9,6 +9,7 @@
 
 #define METHOD(name) "/test.Service/" name
 #define MANY 64
+#define LAST_SIZE ((size_t)3 * 1024 * 1024)
 
 /* It looks through its suppressions for each byte that the core sends: for minutes. */
 #ifdef __SANITIZE_THREAD__
@@ -153,10 +154,25 @@ static void handle_stream(struct rpc_call *call, const void *bytes, size_t size,
 	send_next(fixture);
 }
 
+/* More than a socket takes at once. */
+static void handle_last(struct rpc_call *call, const void *bytes, size_t size, void *data)
+{
+	struct fixture *fixture = data;
+	KUDEV_AUTO_FREE char *text = mem_zero(LAST_SIZE + 1);
+	KUDEV_AUTO(rpc_message_free) struct rpc_message *message = NULL;
+
+	(void)bytes;
+	(void)size;
+	memset(text, 'x', LAST_SIZE);
+	message = message_of(text);
+	rpc_call_reply(call, message);
+	rpc_server_stop(take_ptr(fixture->server), wait_set, &fixture->stopped);
+}
+
 static const struct rpc_method methods[] = {
 	{METHOD("Echo"), false, handle_echo},	 {METHOD("Fail"), false, handle_fail},
 	{METHOD("Keep"), false, handle_keep},	 {METHOD("Double"), false, handle_double},
-	{METHOD("Stream"), true, handle_stream},
+	{METHOD("Stream"), true, handle_stream}, {METHOD("Last"), false, handle_last},
 };
 
 static void on_message(const void *bytes, size_t size, void *data)
@@ -461,6 +477,22 @@ static void a_stopping_server_waits_for_the_answer_that_was_promised(void **stat
 	assert_comes(fixture->loop, wait_is_set, &fixture->stopped);
 }
 
+static void a_stopping_server_gets_its_last_answer_out(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_ANSWER struct answer stream = {0};
+	AUTO_ANSWER struct answer last = {0};
+
+	ask(fixture, METHOD("Stream"), "", 0, &stream);
+	assert_comes(fixture->loop, stream_is_open, fixture);
+	ask(fixture, METHOD("Last"), "", 0, &last);
+	expect_done(fixture, &last, RPC_OK);
+	assert_int_equal(strlen(last.last), LAST_SIZE);
+	assert_comes(fixture->loop, wait_is_set, &fixture->stopped);
+	assert_int_equal(fixture->streams_closed, 1);
+	assert_comes(fixture->loop, wait_is_set, &stream.done);
+}
+
 static void an_answer_after_the_deadline_is_lost_quietly(void **state)
 {
 	struct fixture *fixture = *state;
@@ -691,6 +723,7 @@ int main(void)
 		TEST(a_stream_ends_with_its_deadline),
 		TEST(a_stopping_server_ends_its_streams),
 		TEST(a_stopping_server_waits_for_the_answer_that_was_promised),
+		TEST(a_stopping_server_gets_its_last_answer_out),
 		TEST(an_answer_after_the_deadline_is_lost_quietly),
 		TEST(a_request_outlives_its_connection),
 		TEST(who_is_not_there_cannot_be_connected_to),
