@@ -40,13 +40,19 @@ look()
 	node_1=/dev/${node_1##*/}
 }
 
+# both_have COUNT: so many devices are Healthy in each class.
+both_have()
+{
+	is_settled port "$1" && has_healthy serial "$1"
+}
+
 # swap_with NAME SERIAL SERIAL: sets serial_a, serial_b, port_a and port_b to the IDs before.
 swap_with()
 {
 	serve <"$state/feature.yaml"
 	gadget_serial a 0 1209 0001 "$2"
 	gadget_serial b 1 1209 0001 "$3"
-	expect "$1: both are Healthy" is_settled port 4
+	expect "$1: both are Healthy" both_have 4
 	look
 	serial_a=$(id_of serial "$node_0")
 	serial_b=$(id_of serial "$node_1")
@@ -55,10 +61,10 @@ swap_with()
 	note "$1: serial $serial_a $serial_b, port $port_a $port_b"
 	unplug a
 	unplug b
-	expect "$1: both are gone" is_settled port 0
+	expect "$1: both are gone" both_have 0
 	plug b 0
 	plug a 1
-	expect "$1: both are back" is_settled port 4
+	expect "$1: both are back" both_have 4
 	look
 	assert "$1: the one in the first port has its ID" \
 		equal "$(id_of port "$node_0")" "$port_a"
