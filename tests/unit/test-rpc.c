@@ -54,6 +54,17 @@ static void answer_clear(struct answer *answer)
 
 #define AUTO_ANSWER __attribute__((cleanup(answer_clear)))
 
+/* How many times as long timers take. */
+static int64_t patience = 1;
+
+void __real_loop_timer_set(struct loop_timer *timer, int64_t delay_ms);
+void __wrap_loop_timer_set(struct loop_timer *timer, int64_t delay_ms);
+
+void __wrap_loop_timer_set(struct loop_timer *timer, int64_t delay_ms)
+{
+	__real_loop_timer_set(timer, delay_ms * patience);
+}
+
 static struct rpc_message *message_of(const char *text)
 {
 	V1beta1__RegisterRequest content = V1BETA1__REGISTER_REQUEST__INIT;
@@ -154,7 +165,7 @@ static void handle_stream(struct rpc_call *call, const void *bytes, size_t size,
 	send_next(fixture);
 }
 
-/* More than a socket takes at once. */
+/* More than a socket takes at once, and a busy machine soon. */
 static void handle_last(struct rpc_call *call, const void *bytes, size_t size, void *data)
 {
 	struct fixture *fixture = data;
@@ -166,7 +177,9 @@ static void handle_last(struct rpc_call *call, const void *bytes, size_t size, v
 	memset(text, 'x', LAST_SIZE);
 	message = message_of(text);
 	rpc_call_reply(call, message);
+	patience = 100;
 	rpc_server_stop(take_ptr(fixture->server), wait_set, &fixture->stopped);
+	patience = 1;
 }
 
 static const struct rpc_method methods[] = {
