@@ -496,6 +496,8 @@ static void a_stopping_server_gets_its_last_answer_out(void **state)
 	AUTO_ANSWER struct answer stream = {0};
 	AUTO_ANSWER struct answer last = {0};
 
+	if (IS_THREAD_SANITIZED)
+		skip();
 	ask(fixture, METHOD("Stream"), "", 0, &stream);
 	assert_comes(fixture->loop, stream_is_open, fixture);
 	ask(fixture, METHOD("Last"), "", 0, &last);
