@@ -165,17 +165,24 @@ static void handle_stream(struct rpc_call *call, const void *bytes, size_t size,
 	send_next(fixture);
 }
 
+static char *long_text(size_t length)
+{
+	char *text = mem_alloc(length + 1);
+
+	memset(text, 'x', length);
+	text[length] = '\0';
+	return text;
+}
+
 /* More than a socket takes at once, and a busy machine soon. */
 static void handle_last(struct rpc_call *call, const void *bytes, size_t size, void *data)
 {
 	struct fixture *fixture = data;
-	KUDEV_AUTO_FREE char *text = mem_zero(LAST_SIZE + 1);
-	KUDEV_AUTO(rpc_message_free) struct rpc_message *message = NULL;
+	KUDEV_AUTO_FREE char *text = long_text(LAST_SIZE);
+	KUDEV_AUTO(rpc_message_free) struct rpc_message *message = message_of(text);
 
 	(void)bytes;
 	(void)size;
-	memset(text, 'x', LAST_SIZE);
-	message = message_of(text);
 	rpc_call_reply(call, message);
 	patience = 100;
 	rpc_server_stop(take_ptr(fixture->server), wait_set, &fixture->stopped);
@@ -345,15 +352,6 @@ static void many_calls_at_once_are_all_answered(void **state)
 				 i % 2 ? RPC_OK : RPC_FAILED_PRECONDITION);
 		answer_clear(&answers[i]);
 	}
-}
-
-static char *long_text(size_t length)
-{
-	char *text = mem_alloc(length + 1);
-
-	memset(text, 'x', length);
-	text[length] = '\0';
-	return text;
 }
 
 static void messages_over_4_mib_are_refused_and_the_connection_lives(void **state)
