@@ -80,16 +80,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-/* Whoever still waits at the gate goes: the next test has one of its own. */
-static bool all_have_left(void *data)
-{
-	(void)data;
-	if (count_threads() == 0)
-		return true;
-	sem_post(&house.gate);
-	return false;
-}
-
 static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
@@ -97,7 +87,7 @@ static int tear_down(void **state)
 	worker_free(fixture->worker);
 	health_free(fixture->health);
 	inventory_free(fixture->inventory);
-	assert_comes(fixture->loop, all_have_left, NULL);
+	assert_comes(fixture->loop, all_have_left, &house.gate);
 	loop_free(fixture->loop);
 	config_free(fixture->config);
 	tree_free(fixture->tree);

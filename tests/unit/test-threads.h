@@ -5,6 +5,7 @@
 /* The worker's threads: what one of them does may outlive the worker, and the test. */
 
 #include <dirent.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,6 +38,15 @@ static inline unsigned count_threads(void)
 		count += is_workers(entry->d_name);
 	closedir(tasks);
 	return count;
+}
+
+/* Whoever still waits at the gate, a semaphore, goes: the next test has one of its own. */
+static inline bool all_have_left(void *gate)
+{
+	if (count_threads() == 0)
+		return true;
+	sem_post(gate);
+	return false;
 }
 
 #endif
